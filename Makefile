@@ -1,0 +1,66 @@
+# The front door. Each recipe is a plain command; CI runs the same ones.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+UV := $(BIN)/python -m uv
+SERVE_ARGS ?=
+
+.PHONY: setup setup-dev setup-js serve test lint format bench lock docs clean
+
+setup: $(VENV)/.run-ready  ## environment from the hashed lock
+
+# A link to an older interpreter makes every later error obscure: say it at once.
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "geminid needs Python 3.11 or newer; $(PYTHON) is older" >&2; echo "hint: make PYTHON=python3.11 ..." >&2; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.bootstrap-ready: $(BIN)/python requirements/bootstrap.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/bootstrap.txt
+	@touch $@
+
+$(VENV)/.run-ready: $(VENV)/.bootstrap-ready requirements/run.txt pyproject.toml
+	$(UV) pip install --quiet --python $(BIN)/python --require-hashes -r requirements/run.txt
+	$(UV) pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation -e .
+	@touch $@
+
+setup-dev: $(VENV)/.dev-ready
+
+$(VENV)/.dev-ready: $(VENV)/.run-ready requirements/dev.txt
+	$(UV) pip install --quiet --python $(BIN)/python --require-hashes -r requirements/dev.txt
+	@touch $@
+
+setup-js: tests/contract/js/node_modules/.ready
+
+tests/contract/js/node_modules/.ready: tests/contract/js/package-lock.json
+	cd tests/contract/js && npm ci --silent --no-audit --no-fund
+	@touch $@
+
+serve: setup  ## pull the default model if it is absent, serve on 127.0.0.1:8080
+	$(BIN)/geminid serve --pull $(SERVE_ARGS)
+
+test: setup-dev setup-js  ## every test
+	$(BIN)/coverage run -m pytest -q
+	$(BIN)/coverage report --include='src/geminid/core/*,src/geminid/wire/*' --fail-under=95
+
+lint: setup-dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+format: setup-dev
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: setup-dev requirements/bench.txt
+	$(UV) pip install --quiet --python $(BIN)/python --require-hashes -r requirements/bench.txt
+	$(BIN)/python -m benchmarks.run
+
+lock: $(VENV)/.bootstrap-ready  ## write requirements/*.txt afresh
+	$(BIN)/python requirements/lock.py
+
+docs: setup-dev  ## regenerate docs/reference
+	$(BIN)/python docs/generate.py
+
+clean:
+	rm -rf $(VENV) tests/contract/js/node_modules

@@ -1,0 +1,20 @@
+"""Write the hashed locks. No lock names a registry's host, so they work behind any mirror.
+
+One compile a lock, each constrained by the one before, so that all of them agree.
+"""
+
+import subprocess
+import sys
+
+LOCKS = (
+    ("run.txt", ("pyproject.toml",)),
+    ("dev.txt", ("pyproject.toml", "--group", "dev", "-c", "requirements/run.txt")),
+    ("bench.txt", ("requirements/bench.in", "-c", "requirements/dev.txt")),
+    ("bootstrap.txt", ("requirements/bootstrap.in",)),
+)
+
+OPTIONS = ("--quiet", "--generate-hashes", "--no-header", "--no-annotate", "--no-emit-index-url")
+
+for lock, source in LOCKS:
+    command = [sys.executable, "-m", "uv", "pip", "compile", *OPTIONS, "--universal", "--python-version", "3.11"]
+    subprocess.run([*command, *source, "-o", f"requirements/{lock}"], check=True)

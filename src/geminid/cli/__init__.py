@@ -1,0 +1,1 @@
+"""The command line: settings and words in, words out. Data on stdout, everything else on stderr."""

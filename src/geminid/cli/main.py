@@ -1,0 +1,231 @@
+"""The commands. Each reads its flags here and does its work in a file of its own name."""
+
+from __future__ import annotations
+
+import sys
+from importlib import import_module
+from pathlib import Path
+from typing import Annotated, Any
+
+import msgspec
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from geminid import __version__
+from geminid.cli.setup import catalog_of, find_model, prepare, read_settings, start_logging
+from geminid.cli.terminal import pull_progress, told, write_json
+from geminid.core.card import ModelCard
+
+app = typer.Typer(
+    name="geminid",
+    help="The Gemini API on your own hardware.",
+    no_args_is_help=True,
+    add_completion=True,
+    pretty_exceptions_enable=False,
+)
+
+ConfigFlag = Annotated[Path | None, typer.Option("--config", help="Settings in TOML.", metavar="FILE")]
+DataFlag = Annotated[
+    str | None, typer.Option("--data", help="Directory of what geminid keeps.", metavar="DIR")
+]
+ModelFlag = Annotated[
+    str | None,
+    typer.Option("--model", help="A name of the catalogue, a path, or hf:ORG/REPO.", metavar="NAME|PATH"),
+]
+JsonFlag = Annotated[bool, typer.Option("--json", help="Write JSON.")]
+
+
+class Listed(msgspec.Struct, frozen=True, rename="camel"):
+    """One line of ``geminid models``."""
+
+    name: str
+    title: str
+    here: bool
+    path: str | None
+    context_tokens: int
+    parameters: int
+    licence: str
+    tested: bool
+
+    @classmethod
+    def of(cls, card: ModelCard, path: Path | None) -> Listed:
+        """Describe a card whose weights are at ``path``, or nowhere yet."""
+        return cls(
+            name=card.name,
+            title=card.title,
+            here=not card.sources or path is not None,
+            path=str(path) if path else None,
+            context_tokens=card.context_tokens_max,
+            parameters=card.parameters,
+            licence=card.licence,
+            tested=card.tested,
+        )
+
+
+@app.command()
+def serve(
+    host: Annotated[str | None, typer.Option(help="Address to listen on.  [default: 127.0.0.1]")] = None,
+    port: Annotated[int | None, typer.Option(help="Port to listen on.  [default: 8080]")] = None,
+    data: DataFlag = None,
+    model: ModelFlag = None,
+    config: ConfigFlag = None,
+    pull: Annotated[bool, typer.Option("--pull", help="Fetch the model first if it is not here.")] = False,
+    strict: Annotated[
+        bool | None, typer.Option("--strict", help="Refuse what Gemini 3.1 Flash-Lite refuses.")
+    ] = None,
+) -> None:
+    """Serve the API."""
+    flags = {"server__host": host, "server__port": port, "server__data": data, "server__strict": strict}
+    settings = read_settings(config, **flags, catalog__model=model).config
+    start_logging(settings)
+    with told():
+        server = _command("serve")
+        server.check_doors(settings)
+        catalog = catalog_of(settings)
+        card = find_model(settings, catalog, settings.catalog.model, pull=pull)
+        server.serve(settings, catalog, card)
+
+
+@app.command()
+def generate(
+    prompt: Annotated[str, typer.Argument(help="What to ask; - reads it from stdin.")],
+    model: ModelFlag = None,
+    system: Annotated[str, typer.Option(help="System instruction.")] = "",
+    max_output_tokens: Annotated[int | None, typer.Option(help="Bound on the answer, tokens.", min=1)] = None,
+    temperature: Annotated[float | None, typer.Option(min=0.0, max=2.0)] = None,
+    seed: Annotated[int | None, typer.Option()] = None,
+    json: JsonFlag = False,
+    data: DataFlag = None,
+    config: ConfigFlag = None,
+) -> None:
+    """Answer one prompt without a server, streamed to stdout."""
+    settings = read_settings(config, server__data=data, catalog__model=model, log__level="error").config
+    start_logging(settings)
+    with told():
+        command, catalog = _command("generate"), catalog_of(settings)
+        card = find_model(settings, catalog, settings.catalog.model, pull=False)
+        text = sys.stdin.read() if prompt == "-" else prompt
+        request = command.request_of(card, text, system, max_output_tokens, temperature, seed)
+        command.generate(settings, catalog, card, request, json=json)
+
+
+@app.command()
+def pull(
+    name: Annotated[
+        str, typer.Argument(help="A name of the catalogue, or hf:ORG/REPO[@REVISION][:PATTERN].")
+    ],
+    data: DataFlag = None,
+    config: ConfigFlag = None,
+) -> None:
+    """Fetch a model's weights, verified, so that it can be served offline."""
+    from geminid.catalog.pull import obtain
+
+    settings = read_settings(config, server__data=data).config
+    with told():
+        with pull_progress() as report:
+            card, path = obtain(
+                name,
+                catalog_of(settings),
+                settings.cache(),
+                progress=report,
+                offline=settings.catalog.offline,
+            )
+        if path is not None:
+            prepare(path, settings)
+        Console().print(f"{card.name}: {path or 'needs no weights'}", highlight=False, soft_wrap=True)
+
+
+@app.command()
+def models(json: JsonFlag = False, data: DataFlag = None, config: ConfigFlag = None) -> None:
+    """List the catalogue, and which models are on this machine."""
+    from geminid.catalog.pull import located
+
+    settings = read_settings(config, server__data=data).config
+    with told():
+        catalog = catalog_of(settings)
+    rows = [Listed.of(card, located(card, settings.cache())) for card in catalog.cards()]
+    if json:
+        write_json({"models": rows, "aliases": catalog.aliases})
+        return
+    table = Table(box=None)
+    for column in ("model", "here", "context", "parameters", "licence", "tested"):
+        table.add_column(column)
+    for row in rows:
+        millions = f"{row.parameters / 1e6:,.0f} M" if row.parameters else ""
+        here, tested = ("yes" if flag else "no" for flag in (row.here, row.tested))
+        table.add_row(row.name, here, f"{row.context_tokens:,}", millions, row.licence, tested)
+    Console().print(table)
+
+
+@app.command("config")
+def show_config(
+    json: JsonFlag = False, data: DataFlag = None, model: ModelFlag = None, config: ConfigFlag = None
+) -> None:
+    """Show the effective settings and where each came from."""
+    settings = read_settings(config, server__data=data, catalog__model=model)
+    rows = [
+        {
+            "setting": each.setting.name,
+            "value": _shown(each.setting.name, each.value),
+            "source": each.source,
+            "variable": each.setting.variable,
+        }
+        for each in settings.effective
+    ]
+    if json:
+        write_json(rows)
+        return
+    table = Table(box=None)
+    for column in ("setting", "value", "source"):
+        table.add_column(column)
+    for row in rows:
+        table.add_row(row["setting"], str(row["value"]), row["source"])
+    Console().print(table)
+
+
+@app.command()
+def doctor(
+    json: JsonFlag = False, data: DataFlag = None, model: ModelFlag = None, config: ConfigFlag = None
+) -> None:
+    """Look at machine, engine, model and port; say what is wrong and how to mend it."""
+    settings = read_settings(config, server__data=data, catalog__model=model).config
+    with told():
+        findings = list(_command("doctor").examine(settings, catalog_of(settings)))
+    if json:
+        write_json(findings)
+    else:
+        console = Console(highlight=False)
+        for finding in findings:
+            style = {"ok": "green", "note": "yellow", "wrong": "bold red"}[finding.verdict]
+            console.print(f"[{style}]{finding.verdict:5}[/] {finding.check}: ", end="")
+            console.print(finding.seen, markup=False)
+            if finding.hint:
+                console.print(f"      hint: {finding.hint}", markup=False)
+    if any(finding.verdict == "wrong" for finding in findings):
+        raise typer.Exit(1)
+
+
+@app.command("version")
+def show_version() -> None:
+    """Show the version."""
+    Console().print(__version__, highlight=False)
+
+
+def _shown(name: str, value: Any) -> Any:
+    """Keys are told by their number only."""
+    return f"{len(value)} set" if name == "server.keys" else value
+
+
+def _command(name: str) -> Any:
+    """Import a command when it is called: the engine's libraries cost a second that --help must not."""
+    return import_module(f"geminid.cli.{name}")
+
+
+def main() -> None:
+    """Entry point."""
+    app()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,96 @@
+"""``geminid serve``: the server process, from its settings to its last answer."""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+import socket
+
+import uvicorn
+import uvloop
+
+from geminid.app import App, keep_loading, running
+from geminid.catalog.catalog import Catalog
+from geminid.cli.terminal import errors
+from geminid.config import Config
+from geminid.core.card import ModelCard
+from geminid.core.errors import FailedPrecondition
+
+
+def serve(config: Config, catalog: Catalog, card: ModelCard) -> None:
+    """Serve until SIGINT or SIGTERM. Raises ``FailedPrecondition`` when it must not or cannot listen."""
+    check_doors(config)
+    uvloop.run(_serve(config, catalog, card))
+
+
+def check_doors(config: Config) -> None:
+    """Refuse to listen beyond this machine without keys."""
+    if not config.server.keys and not is_loopback(config.server.host):
+        raise FailedPrecondition(
+            f"Without keys, {config.server.host} would let anybody use this machine.\n"
+            "hint: set GEMINID_SERVER_KEYS to a comma-separated list of keys, or listen on 127.0.0.1"
+        )
+
+
+def is_loopback(host: str) -> bool:
+    """Whether an address (not a name other than localhost) is reachable from this machine only."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+async def _serve(config: Config, catalog: Catalog, card: ModelCard) -> None:
+    listener = _listen(config.server.host, config.server.port)
+    async with running(config, catalog, card) as app:
+        loading = asyncio.create_task(keep_loading(app))
+        try:
+            await _Server(app).serve(sockets=[listener])
+        finally:
+            loading.cancel()
+            listener.close()
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    """Take the port first: a server that cannot listen must say so before it loads a model."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((host, port))
+    except OSError as error:
+        listener.close()
+        raise FailedPrecondition(
+            f"Cannot listen on {host}:{port}: {error.strerror}.\nhint: choose another with --port"
+        ) from error
+    return listener
+
+
+class _Server(uvicorn.Server):
+    """Uvicorn, which says where it listens in our words."""
+
+    def __init__(self, app: App) -> None:
+        config = uvicorn.Config(
+            app.asgi,
+            http="httptools",
+            ws="none",
+            lifespan="off",
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            date_header=True,
+            backlog=2048,
+            timeout_graceful_shutdown=max(1, app.config.server.shutdown_ms // 1000),
+        )
+        super().__init__(config)
+        self._app = app
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        assert sockets is not None
+        host, port = sockets[0].getsockname()[:2]
+        address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+        errors.print(f"geminid is listening on http://{address}", style="bold", highlight=False)
+        errors.print(f"model: {self._app.served.default.name} (and {len(self._app.served.aliases)} aliases)")
+        if not self._app.config.server.keys:
+            errors.print("keys: none are set, so any key is accepted; only this machine can reach the server")

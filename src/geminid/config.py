@@ -1,0 +1,246 @@
+"""Settings: TOML < environment < flags, into one small frozen value per room.
+
+Every setting is declared once, below, with its default and its meaning; the reference in the docs is
+generated from here. Invariant: either all settings are valid, or :class:`ConfigError` lists every
+mistake at once.
+"""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal, NamedTuple, get_args, get_origin, get_type_hints
+
+import msgspec
+from msgspec import Meta
+
+from geminid.core.errors import InvalidArgument
+
+ENVIRONMENT_PREFIX = "GEMINID_"
+
+Count = Annotated[int, Meta(ge=1)]
+
+
+class ServerConfig(msgspec.Struct, frozen=True, kw_only=True):
+    """The HTTP side."""
+
+    host: Annotated[str, Meta(description="Address to listen on.")] = "127.0.0.1"
+    port: Annotated[int, Meta(description="Port to listen on; 0 takes a free one.", ge=0, le=65535)] = 8080
+    data: Annotated[
+        str, Meta(description="Directory of what geminid keeps. Empty: geminid in the user's data directory.")
+    ] = ""
+    keys: Annotated[
+        tuple[str, ...],
+        Meta(description="API keys that are accepted. None: any key, which only a loopback address allows."),
+    ] = ()
+    strict: Annotated[
+        bool,
+        Meta(description="Refuse what Gemini 3.1 Flash-Lite refuses, even where the engine could do it."),
+    ] = False
+    body_bytes_max: Annotated[Count, Meta(description="Largest request body, after decompression.")] = (
+        140 * 1024 * 1024
+    )
+    cors_origins: Annotated[
+        tuple[str, ...], Meta(description="Origins whose pages may call the API from a browser.")
+    ] = ("*",)
+    shutdown_ms: Annotated[int, Meta(description="How long running answers may finish on SIGTERM.", ge=0)] = (
+        10_000
+    )
+    request_ms_max: Annotated[Count, Meta(description="Longest time one request may take.")] = 1_200_000
+
+
+class CatalogConfig(msgspec.Struct, frozen=True, kw_only=True):
+    """Which models, from where."""
+
+    model: Annotated[
+        str, Meta(description="The default model: a name of the catalogue, a path, or hf:ORG/REPO.")
+    ] = "smollm2-135m-instruct"
+    cards: Annotated[
+        str, Meta(description="A TOML file with cards of your own, merged over the catalogue.")
+    ] = ""
+    cache: Annotated[str, Meta(description="Where weights are kept. Empty: cache in the data directory.")] = (
+        ""
+    )
+    offline: Annotated[bool, Meta(description="Never use the network, not even when asked to pull.")] = False
+
+
+class EngineConfig(msgspec.Struct, frozen=True, kw_only=True):
+    """The embedded engine."""
+
+    kv_cache_gib: Annotated[
+        int, Meta(description="KV memory of each loaded model, GiB. 0: an eighth of the machine's.", ge=0)
+    ] = 0
+    memory_gib: Annotated[
+        int,
+        Meta(description="Bound on all loaded models together, GiB. 0: four fifths of the machine's.", ge=0),
+    ] = 0
+    threads: Annotated[int, Meta(description="Threads that compute. 0: one for each core.", ge=0)] = 0
+    batch_tokens_max: Annotated[
+        Count, Meta(description="Tokens computed in one step: the pieces in which long prompts are read.")
+    ] = 256
+    sequences_max: Annotated[Count, Meta(description="Answers of one model that advance together.")] = 64
+    queue_max: Annotated[
+        Count,
+        Meta(description="Requests that one model holds, running and waiting. More are refused with 503."),
+    ] = 512
+    precision: Annotated[
+        Literal["auto", "packed", "f32"],
+        Meta(description="Weights of a GGUF in memory: as quantised, or unpacked (faster without AVX-512)."),
+    ] = "auto"
+    stalled_ms: Annotated[
+        Count,
+        Meta(description="An engine process that has work and uses no processor this long is replaced."),
+    ] = 10_000
+    silent_ms: Annotated[
+        Count, Meta(description="The same for a process that computes but finishes no step.")
+    ] = 300_000
+
+
+class ScriptedConfig(msgspec.Struct, frozen=True, kw_only=True):
+    """The engine that answers from a script."""
+
+    script: Annotated[
+        str, Meta(description="A TOML file of [[rule]] tables. Empty: every prompt is echoed.")
+    ] = ""
+
+
+class LogConfig(msgspec.Struct, frozen=True, kw_only=True):
+    """What is written to standard error."""
+
+    level: Annotated[
+        Literal["debug", "info", "warning", "error"], Meta(description="The least that is logged.")
+    ] = "info"
+    access: Annotated[bool, Meta(description="One line for each request.")] = True
+
+
+class Config(msgspec.Struct, frozen=True, kw_only=True):
+    """All of it. Rooms are handed their own part, never the whole."""
+
+    server: ServerConfig = ServerConfig()
+    catalog: CatalogConfig = CatalogConfig()
+    engine: EngineConfig = EngineConfig()
+    scripted: ScriptedConfig = ScriptedConfig()
+    log: LogConfig = LogConfig()
+
+    def data(self) -> Path:
+        """Return the directory of what geminid keeps."""
+        if self.server.data:
+            return Path(self.server.data).expanduser()
+        return Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share") / "geminid"
+
+    def cache(self) -> Path:
+        """Return the directory of weights."""
+        return Path(self.catalog.cache).expanduser() if self.catalog.cache else self.data() / "cache"
+
+
+class ConfigError(InvalidArgument):
+    """Settings that cannot be used; ``mistakes`` names every one of them."""
+
+    def __init__(self, mistakes: list[str]) -> None:
+        super().__init__("\n".join(mistakes))
+        self.mistakes = mistakes
+
+
+class Setting(NamedTuple):
+    """One declared setting. ``name`` is ``section.key``; the environment variable follows from it."""
+
+    name: str
+    type: Any
+    default: Any
+    description: str
+
+    @property
+    def variable(self) -> str:
+        """The environment variable that sets it."""
+        return ENVIRONMENT_PREFIX + self.name.upper().replace(".", "_")
+
+
+class Effective(NamedTuple):
+    """A setting's value and where it came from: ``default``, a file, a variable or ``flag``."""
+
+    setting: Setting
+    value: Any
+    source: str
+
+
+def settings() -> Iterator[Setting]:
+    """Yield every setting, in the order of their declaration."""
+    for section in msgspec.structs.fields(Config):
+        hints = get_type_hints(section.type, include_extras=True)
+        for field in msgspec.structs.fields(section.type):
+            declared = hints[field.name]
+            yield Setting(f"{section.name}.{field.name}", declared, field.default, _description(declared))
+
+
+def _description(declared: Any) -> str:
+    metas = [meta for meta in get_args(declared)[1:] if isinstance(meta, Meta)]
+    return next((meta.description for meta in metas if meta.description), "")
+
+
+def load(
+    file: Path | None = None, environ: Mapping[str, str] = os.environ, flags: Mapping[str, Any] | None = None
+) -> tuple[Config, list[Effective]]:
+    """Return the settings and where each came from; raises :class:`ConfigError`.
+
+    flags: values by setting name; None means not given.
+    """
+    mistakes: list[str] = []
+    written = _read(file, mistakes) if file else {}
+    given = {name: value for name, value in (flags or {}).items() if value is not None}
+    known = {setting.name: setting for setting in settings()}
+    mistakes += [f"{file}: unknown setting {name}" for name in written if name not in known]
+    effective = []
+    for setting in known.values():
+        value, source = setting.default, "default"
+        for layer, origin, key in (
+            (written, str(file), setting.name),
+            (environ, setting.variable, setting.variable),
+            (given, "flag", setting.name),
+        ):
+            if key in layer:
+                value, source = layer[key], origin
+        effective.append(Effective(setting, _convert(setting, value, source, mistakes), source))
+    mistakes += _strangers(environ, {setting.variable for setting in known.values()})
+    if mistakes:
+        raise ConfigError(mistakes)
+    return _assemble(effective), effective
+
+
+def _read(file: Path, mistakes: list[str]) -> dict[str, Any]:
+    try:
+        tables = tomllib.loads(file.read_text())
+    except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        mistakes.append(f"{file}: {error}")
+        return {}
+    flat: dict[str, Any] = {}
+    for section, table in tables.items():
+        if isinstance(table, dict):
+            flat |= {f"{section}.{key}": value for key, value in table.items()}
+        else:
+            flat[section] = table
+    return flat
+
+
+def _convert(setting: Setting, value: Any, source: str, mistakes: list[str]) -> Any:
+    if isinstance(value, str) and get_origin(get_args(setting.type)[0]) is tuple:
+        value = [item.strip() for item in value.split(",") if item.strip()]
+    try:
+        return msgspec.convert(value, setting.type, strict=False)
+    except msgspec.ValidationError as error:
+        mistakes.append(f"{source}: {setting.name}: {error}")
+        return setting.default
+
+
+def _strangers(environ: Mapping[str, str], known: set[str]) -> list[str]:
+    strangers = (name for name in environ if name.startswith(ENVIRONMENT_PREFIX) and name not in known)
+    return [f"environment: unknown variable {name}" for name in sorted(strangers)]
+
+
+def _assemble(effective: list[Effective]) -> Config:
+    sections: dict[str, dict[str, Any]] = {}
+    for setting, value, _ in effective:
+        section, key = setting.name.split(".")
+        sections.setdefault(section, {})[key] = value
+    return msgspec.convert(sections, Config)

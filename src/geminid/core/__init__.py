@@ -1,0 +1,1 @@
+"""The words every room speaks: frozen values without IO, wire spelling or storage ids."""

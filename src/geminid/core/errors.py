@@ -1,0 +1,134 @@
+"""Everything that can go wrong, as one tree.
+
+::
+
+    Problem
+     ├── InvalidArgument            the caller's mistake; carries the fields
+     │    ├── InputTooLong          the prompt does not fit the model
+     │    └── InvalidKey            a key was sent that is not one of ours
+     ├── FailedPrecondition         right request, wrong state
+     ├── PermissionDenied
+     │    └── NoKey                 no key was sent where one is needed
+     ├── NotFound
+     │    └── UnknownModel
+     ├── ResourceExhausted          a limit of the caller was reached
+     ├── Unavailable                try again: full queue, engine restarting or lost
+     ├── DeadlineExceeded
+     └── Internal                   our fault
+
+A ``Problem`` says what happened in words for the caller. It knows no HTTP: each wire maps the tree
+with one table. Anything that is not a ``Problem`` is a bug and is answered as ``Internal``.
+Codes are those of google.rpc.Code.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import msgspec
+
+
+class FieldViolation(msgspec.Struct, frozen=True):
+    """One mistake. ``field`` is a path such as ``generation_config.top_k``, empty for the whole body."""
+
+    description: str
+    field: str = ""
+
+
+class Problem(Exception):
+    """Base of all errors that a caller may see. ``retry_after_ms`` is a hint, when known."""
+
+    code: ClassVar[str] = "UNKNOWN"
+
+    def __init__(self, message: str, *, retry_after_ms: int | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.retry_after_ms = retry_after_ms
+
+
+class InvalidArgument(Problem):
+    """The request itself is wrong. ``violations`` name each field."""
+
+    code = "INVALID_ARGUMENT"
+
+    def __init__(self, message: str, *, violations: tuple[FieldViolation, ...] = ()) -> None:
+        super().__init__(message)
+        self.violations = violations
+
+
+class InputTooLong(InvalidArgument):
+    """The prompt has ``tokens`` tokens where ``tokens_max`` are allowed."""
+
+    def __init__(self, tokens: int, tokens_max: int) -> None:
+        super().__init__(
+            f"The input token count ({tokens}) exceeds the maximum number of tokens allowed ({tokens_max})."
+        )
+        self.tokens = tokens
+        self.tokens_max = tokens_max
+
+
+class InvalidKey(InvalidArgument):
+    """The caller's key is not known. Google answers this with INVALID_ARGUMENT, and so do we."""
+
+    def __init__(self) -> None:
+        super().__init__("API key not valid. Please pass a valid API key.")
+
+
+class FailedPrecondition(Problem):
+    """The request is well formed but cannot be served in the present state."""
+
+    code = "FAILED_PRECONDITION"
+
+
+class PermissionDenied(Problem):
+    """The caller may not do this, or may not know whether it exists."""
+
+    code = "PERMISSION_DENIED"
+
+
+class NoKey(PermissionDenied):
+    """The caller sent no key."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "Method doesn't allow unregistered callers (callers without established identity). "
+            "Please use API Key or other form of API consumer identity to call this API."
+        )
+
+
+class NotFound(Problem):
+    """No such thing."""
+
+    code = "NOT_FOUND"
+
+
+class UnknownModel(NotFound):
+    """No model or alias has this name (given without ``models/``)."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"model {name} is not known here")
+        self.name = name
+
+
+class ResourceExhausted(Problem):
+    """A limit of the caller was reached."""
+
+    code = "RESOURCE_EXHAUSTED"
+
+
+class Unavailable(Problem):
+    """The service cannot answer now; the same request may succeed later."""
+
+    code = "UNAVAILABLE"
+
+
+class DeadlineExceeded(Problem):
+    """The caller's or the server's time limit passed first."""
+
+    code = "DEADLINE_EXCEEDED"
+
+
+class Internal(Problem):
+    """A fault of ours."""
+
+    code = "INTERNAL"

@@ -1,0 +1,1 @@
+"""Who answers: a core request goes in, core events come out."""

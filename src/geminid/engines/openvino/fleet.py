@@ -1,0 +1,144 @@
+"""Every embedded model of this machine: loaded on demand, within one memory limit.
+
+Each model has a process of its own. When the next one does not fit, the one that has been idle the
+longest is unloaded; one that answers is never taken away. It knows memory and processes, no requests.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import msgspec
+
+from geminid.core.card import ModelCard
+from geminid.core.errors import FailedPrecondition, Unavailable
+from geminid.core.events import Event
+from geminid.core.request import GenerateRequest
+from geminid.core.usage import Usage
+from geminid.engines.openvino.engine import RETRY_AFTER_MS, ModelEngine
+from geminid.engines.openvino.messages import Load
+from geminid.engines.openvino.watchdog import Patience
+from geminid.engines.openvino.weights import Precision, best_precision, converted
+from geminid.engines.protocol import EngineState
+
+PROCESS_BYTES = 300 * 1024**2
+"""An engine process without weights and KV cells: interpreter, libraries, graph (measured 271 MB)."""
+
+log = logging.getLogger("geminid.engine")
+
+
+class FleetConfig(msgspec.Struct, frozen=True, kw_only=True):
+    """How the embedded engine may use this machine.
+
+    memory_bytes_max: bound on all loaded models together. kv_cache_gib: KV memory of each.
+    precision: None chooses by machine and model. threads: 0 means all cores.
+    """
+
+    cache: Path
+    memory_bytes_max: int
+    kv_cache_gib: int
+    batch_tokens_max: int = 256
+    sequences_max: int = 64
+    queue_max: int = 512
+    threads: int = 0
+    precision: Precision | None = None
+    patience: Patience = Patience()
+
+
+class Fleet:
+    """The embedded :class:`geminid.engines.protocol.Engine`. Used on one event loop only."""
+
+    def __init__(self, config: FleetConfig, locate: Callable[[ModelCard], Path | None]) -> None:
+        self._config = config
+        self._locate = locate
+        self._engines: dict[str, ModelEngine] = {}  # the least recently used first
+        self._needs: dict[str, int] = {}
+        self._loading = asyncio.Lock()
+
+    @asynccontextmanager
+    async def generate(
+        self, card: ModelCard, request: GenerateRequest
+    ) -> AsyncIterator[AsyncIterator[Event]]:
+        """Answer one request; see :class:`geminid.engines.protocol.Engine`."""
+        engine = await self._engine(card)
+        async with engine.generate(request) as events:
+            yield events
+
+    async def count(self, card: ModelCard, request: GenerateRequest) -> Usage:
+        """Return the usage that the request's prompt would have."""
+        engine = await self._engine(card)
+        return Usage(prompt=await engine.count(request))
+
+    async def ready(self, card: ModelCard) -> None:
+        """Load the model if need be and wait until it answers."""
+        engine = await self._engine(card)
+        await engine.ready()
+
+    def states(self) -> Sequence[EngineState]:
+        """One state for each model that is loaded or loading."""
+        return [engine.state() for engine in self._engines.values()]
+
+    async def close(self) -> None:
+        """Stop every process."""
+        await asyncio.gather(*(engine.close() for engine in self._engines.values()))
+        self._engines.clear()
+
+    async def _engine(self, card: ModelCard) -> ModelEngine:
+        """Return the model's engine, which may still be loading, as the most recently used one."""
+        if card.name not in self._engines:
+            async with self._loading:
+                if card.name not in self._engines:
+                    await self._start(card)
+        engine = self._engines.pop(card.name)
+        self._engines[card.name] = engine
+        return engine
+
+    async def _start(self, card: ModelCard) -> None:
+        weights = self._locate(card)
+        if weights is None:
+            raise FailedPrecondition(
+                f"The weights of {card.name} are not on this machine.\nhint: geminid pull {card.name}"
+            )
+        precision = self._config.precision or best_precision(weights)
+        folder = await asyncio.to_thread(converted, weights, self._config.cache, precision)
+        await self._make_room(card, folder)
+        log.info("loading %s from %s", card.name, folder)
+        self._engines[card.name] = ModelEngine(
+            card, self._load(card, folder), queue_max=self._config.queue_max, patience=self._config.patience
+        )
+
+    async def _make_room(self, card: ModelCard, folder: Path) -> None:
+        self._needs[card.name] = self._need(folder)
+        while self._engines and self._used(card.name) > self._config.memory_bytes_max:
+            idle = next((name for name, engine in self._engines.items() if engine.idle), None)
+            if idle is None:
+                raise Unavailable(
+                    f"No memory for {card.name} while the other models are answering.",
+                    retry_after_ms=RETRY_AFTER_MS,
+                )
+            log.info("unloading %s to make room for %s", idle, card.name)
+            await self._engines.pop(idle).close()
+
+    def _used(self, extra: str) -> int:
+        return sum(self._needs[name] for name in {*self._engines, extra})
+
+    def _need(self, folder: Path) -> int:
+        weights = sum(file.stat().st_size for file in folder.iterdir() if file.is_file())
+        return weights + self._config.kv_cache_gib * 1024**3 + PROCESS_BYTES
+
+    def _load(self, card: ModelCard, folder: Path) -> Load:
+        threads = {"INFERENCE_NUM_THREADS": self._config.threads} if self._config.threads else {}
+        return Load(
+            weights=str(folder),
+            chat_template=card.chat_template,
+            template_options=card.template_options,
+            context_tokens_max=card.context_tokens_max,
+            kv_cache_gib=self._config.kv_cache_gib,
+            batch_tokens_max=self._config.batch_tokens_max,
+            sequences_max=self._config.sequences_max,
+            properties=dict(threads),
+        )

@@ -1,0 +1,139 @@
+"""What crosses the link between the server and an engine process: small encoded values.
+
+Frames are a 4-byte big-endian length and a msgpack value. Nothing here knows a socket or OpenVINO,
+so that an engine on another machine would be a new transport, not a new design.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+from geminid.core.request import Sampling
+
+FRAME_BYTES_MAX = 512 * 1024 * 1024
+"""A frame larger than this is a broken peer, not a prompt."""
+
+
+class Message(msgspec.Struct, frozen=True, array_like=True):
+    """One chat message as chat templates know it."""
+
+    role: str
+    content: str
+
+
+class Load(msgspec.Struct, frozen=True, tag=True, kw_only=True):
+    """The first frame: what to load and how.
+
+    kv_cache_gib: the bound on KV memory. batch_tokens_max: tokens computed in one step, the size of
+    the pieces in which long prompts are prefilled. sequences_max: answers that advance together.
+    properties: passed to the OpenVINO device as they are.
+    """
+
+    weights: str
+    chat_template: str
+    template_options: dict[str, bool | str]
+    context_tokens_max: int
+    kv_cache_gib: int
+    batch_tokens_max: int
+    sequences_max: int
+    properties: dict[str, str | int | float | bool]
+
+
+class Submit(msgspec.Struct, frozen=True, tag=True, kw_only=True):
+    """Answer this conversation with ``candidates`` independent answers."""
+
+    id: int
+    messages: tuple[Message, ...]
+    sampling: Sampling
+    candidates: int
+    tokens_max: int
+    stop: tuple[str, ...]
+    logprobs: bool
+
+
+class Count(msgspec.Struct, frozen=True, tag=True):
+    """How many tokens would this prompt have?"""
+
+    id: int
+    messages: tuple[Message, ...]
+
+
+class Cancel(msgspec.Struct, frozen=True, tag=True):
+    """Nobody waits for this request any more: free what it holds."""
+
+    id: int
+
+
+ToWorker = Load | Submit | Count | Cancel
+
+
+class Ready(msgspec.Struct, frozen=True, tag=True, kw_only=True):
+    """The model answers. ``kv_tokens_max`` is how many tokens fit into the KV cells together."""
+
+    load_ms: int
+    kv_tokens_max: int
+    context_tokens_max: int
+
+
+class Accepted(msgspec.Struct, frozen=True, tag=True):
+    """The request is tokenised, fits and is queued."""
+
+    id: int
+    prompt_tokens: int
+
+
+class Counted(msgspec.Struct, frozen=True, tag=True):
+    """The answer to ``Count``."""
+
+    id: int
+    prompt_tokens: int
+
+
+class Refused(msgspec.Struct, frozen=True, tag=True, kw_only=True):
+    """The request cannot be answered by this model, and will not be on another try.
+
+    ``too_long``: ``tokens`` of prompt where ``tokens_max`` are allowed. ``invalid``: the message says
+    why, in words for the caller. ``failed``: the engine could not, the message is for the log.
+    """
+
+    id: int
+    kind: Literal["too_long", "invalid", "failed"]
+    message: str = ""
+    tokens: int = 0
+    tokens_max: int = 0
+
+
+class Delta(msgspec.Struct, frozen=True, array_like=True):
+    """What one step produced for one candidate. ``logprobs``: (token text, token id, log-probability)."""
+
+    id: int
+    candidate: int
+    text: str
+    tokens: int
+    finish: Literal["", "stop", "max_tokens", "failed"] = ""
+    logprobs: tuple[tuple[str, int, float], ...] = ()
+
+
+class Stepped(msgspec.Struct, frozen=True, tag=True):
+    """One step of all running requests. Also the proof that the engine is alive."""
+
+    deltas: list[Delta]
+    running: int
+    kv_used: float
+
+
+FromWorker = Ready | Accepted | Counted | Refused | Stepped
+
+encode = msgspec.msgpack.Encoder().encode
+decode_to_worker = msgspec.msgpack.Decoder(ToWorker).decode
+decode_from_worker = msgspec.msgpack.Decoder(FromWorker).decode
+
+
+def frame(value: ToWorker | FromWorker) -> bytes:
+    """Return the bytes of one frame; raises ``ValueError`` when it would be larger than allowed."""
+    body = encode(value)
+    if len(body) > FRAME_BYTES_MAX:
+        raise ValueError(f"frame of {len(body)} bytes")
+    return len(body).to_bytes(4, "big") + body

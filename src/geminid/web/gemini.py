@@ -1,0 +1,189 @@
+"""Google's routes: models, generateContent, streamGenerateContent, countTokens.
+
+Handlers are thin: read with the wire, ask the service, write with the wire. The same tree stands
+under every version of the API. Errors before the first byte carry their HTTP status.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
+from typing import NamedTuple
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import BaseRoute, Route
+from starlette.types import Receive, Scope, Send
+
+from geminid.config import ServerConfig
+from geminid.core.errors import InvalidArgument, NotFound, Problem
+from geminid.core.events import fold
+from geminid.service.generate import Generation, Generator
+from geminid.web.auth import Doorkeeper
+from geminid.web.body import read_body
+from geminid.web.stream import ClientGone, Streaming, send_stream, while_listening
+from geminid.wire.gemini import count, errors, generate, models
+from geminid.wire.sse import ArrayFraming, SseFraming
+
+VERSIONS = ("v1beta", "v1", "v1alpha")
+DOUBLED = tuple(f"{version}/{version}" for version in VERSIONS)
+"""Some clients add the version to a base URL that has it already."""
+
+JSON = "application/json; charset=UTF-8"
+CLIENT_CLOSED_REQUEST = 499
+TIER_HEADER = ("x-gemini-service-tier", "standard")
+DOWNGRADE_HEADER = "x-geminid-downgraded"
+VARY = ("vary", "Origin, X-Origin, Referer")
+
+
+class Call(NamedTuple):
+    """One request to a model's verb, its body read."""
+
+    request: Request
+    receive: Receive
+    send: Send
+    model: str
+    version: str
+    body: bytes
+    deadline_ms: int
+
+
+Verb = Callable[["GeminiApi", Call], Awaitable[None]]
+
+
+class GeminiApi:
+    """The routes of one server."""
+
+    def __init__(self, generator: Generator, config: ServerConfig) -> None:
+        self._generator = generator
+        self._config = config
+        self._doorkeeper = Doorkeeper(config.keys)
+
+    def routes(self) -> Sequence[BaseRoute]:
+        """Return the route tree, once for each version."""
+        return [
+            route
+            for version in (*VERSIONS, *DOUBLED)
+            for route in (
+                Route(f"/{version}/models", partial(self._list, version), methods=["GET"]),
+                Route(f"/{version}/models/{{name}}", partial(self._get, version), methods=["GET"]),
+                Route(
+                    f"/{version}/models/{{target}}", _Endpoint(partial(self._post, version)), methods=["POST"]
+                ),
+            )
+        ]
+
+    # -- models ------------------------------------------------------------------------------------
+
+    async def _list(self, version: str, request: Request) -> Response:
+        try:
+            self._doorkeeper.admit(request)
+            size, offset = models.read_page(
+                request.query_params.get("pageSize"), request.query_params.get("pageToken")
+            )
+        except Problem as problem:
+            return _problem(problem, "listModels", version)
+        names = self._generator.served.names()
+        more = models.write_page_token(offset + size) if offset + size < len(names) else None
+        return _json(models.write_list(names[offset : offset + size], more))
+
+    async def _get(self, version: str, request: Request) -> Response:
+        name = request.path_params["name"]
+        try:
+            self._doorkeeper.admit(request)
+            return _json(models.write_model(self._generator.served.resolve(name), name))
+        except Problem as problem:
+            return _problem(problem, "getModel", version)
+
+    # -- verbs -------------------------------------------------------------------------------------
+
+    async def _post(self, version: str, scope: Scope, receive: Receive, send: Send) -> None:
+        request = Request(scope, receive)
+        model, _, verb = request.path_params["target"].rpartition(":")
+        streamed_list = verb == "streamGenerateContent" and request.query_params.get("alt") != "sse"
+        try:
+            self._doorkeeper.admit(request)
+            if verb not in VERBS:
+                raise NotFound(f"The method {verb or '(none)'} is not known for models.")
+            body = await read_body(request, self._config.body_bytes_max)
+            deadline_ms = self._deadline_ms(request)
+            await VERBS[verb](
+                self, Call(request, receive, send, model, version.split("/")[0], body, deadline_ms)
+            )
+        except ClientGone:
+            await Response(status_code=CLIENT_CLOSED_REQUEST)(scope, receive, send)
+        except Problem as problem:
+            await _problem(problem, verb, version, in_list=streamed_list)(scope, receive, send)
+
+    async def _generate(self, call: Call) -> None:
+        read = generate.read_request(call.body, call.model, strict=self._config.strict)
+        opened = self._generator.generate(read.request, deadline_ms=call.deadline_ms)
+
+        async def answered() -> bytes:
+            async with opened as generation:
+                answer = await fold(generation.events)
+                return generate.write_answer(answer, generation.card.name, generation.id)
+
+        body = await while_listening(call.receive, answered())
+        await _json(body, _headers(read.downgrades))(call.request.scope, call.receive, call.send)
+
+    async def _stream(self, call: Call) -> None:
+        read = generate.read_request(call.body, call.model, strict=self._config.strict)
+        opened = self._generator.generate(read.request, deadline_ms=call.deadline_ms)
+        framing = SseFraming() if call.request.query_params.get("alt") == "sse" else ArrayFraming()
+
+        def writer(generation: Generation) -> Callable[..., bytes | None]:
+            return generate.ChunkWriter(generation.card.name, generation.id, read.request.candidates).write
+
+        streaming = Streaming(framing, writer, errors.write_error_event, _headers(read.downgrades))
+        await send_stream(opened, streaming, call.receive, call.send)
+
+    async def _count(self, call: Call) -> None:
+        read = count.read_request(call.body, call.model, strict=self._config.strict)
+        work = self._generator.count(read.request, deadline_ms=call.deadline_ms)
+        usage = await while_listening(call.receive, work)
+        await _json(count.write_answer(usage))(call.request.scope, call.receive, call.send)
+
+    def _deadline_ms(self, request: Request) -> int:
+        asked = request.headers.get("x-server-timeout")
+        if asked is None:
+            return self._config.request_ms_max
+        try:
+            seconds = float(asked)
+        except ValueError:
+            seconds = -1
+        if not 0 < seconds < float("inf"):
+            raise InvalidArgument(f"X-Server-Timeout must be a positive number of seconds, not {asked!r}.")
+        return min(int(seconds * 1000), self._config.request_ms_max)
+
+
+VERBS: dict[str, Verb] = {
+    "generateContent": GeminiApi._generate,
+    "streamGenerateContent": GeminiApi._stream,
+    "countTokens": GeminiApi._count,
+}
+
+
+class _Endpoint:
+    """Marks a plain ASGI callable: Starlette hands functions a request object instead."""
+
+    def __init__(self, app: Callable[[Scope, Receive, Send], Awaitable[None]]) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await self._app(scope, receive, send)
+
+
+def _headers(downgrades: Sequence[str]) -> tuple[tuple[str, str], ...]:
+    named = ((DOWNGRADE_HEADER, ", ".join(downgrades)),) if downgrades else ()
+    return (TIER_HEADER, VARY, *named)
+
+
+def _json(body: bytes, headers: Sequence[tuple[str, str]] = (VARY,)) -> Response:
+    return Response(body, media_type=JSON, headers=dict(headers))
+
+
+def _problem(problem: Problem, method: str, version: str, *, in_list: bool = False) -> Response:
+    status, body = errors.write_error(problem, method=method, version=version)
+    retry = {"retry-after": str(-(-problem.retry_after_ms // 1000))} if problem.retry_after_ms else {}
+    return Response(b"[" + body.rstrip() + b"\n]\n" if in_list else body, status, retry, JSON)

@@ -1,0 +1,1 @@
+"""Formats: bytes to core values and back. No await, no HTTP, no store."""

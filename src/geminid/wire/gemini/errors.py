@@ -1,0 +1,136 @@
+"""Problems on the Gemini wire: one table from the tree of errors to status, words and details.
+
+It knows no exception that is not a ``Problem``. Invariant: ``error`` is the first key and ``code`` a
+number, which is how clients recognise an error inside of a stream.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import msgspec
+
+from geminid.core import errors
+from geminid.core.errors import InvalidArgument, InvalidKey, Problem, UnknownModel
+from geminid.wire.gemini.answers import pretty
+from geminid.wire.gemini.replies import ErrorBody, ErrorStatus
+
+_ENCODER = msgspec.json.Encoder()
+_TYPE = "type.googleapis.com/google.rpc."
+_KEY_INFO: dict[str, object] = {
+    "@type": f"{_TYPE}ErrorInfo",
+    "reason": "API_KEY_INVALID",
+    "domain": "googleapis.com",
+    "metadata": {"service": "generativelanguage.googleapis.com"},
+}
+
+
+class Call(NamedTuple):
+    """What was called: the verb after the colon, and the version in the path."""
+
+    method: str
+    version: str
+
+
+Words = Callable[[Any, Call], str]
+
+
+class Row(NamedTuple):
+    """How one kind of problem is answered: HTTP status, google.rpc code, and its message."""
+
+    status: int
+    code: str
+    words: Words
+
+
+def _own_words(problem: Problem, call: Call) -> str:
+    return problem.message
+
+
+def _unknown_model(problem: UnknownModel, call: Call) -> str:
+    return (
+        f"models/{problem.name} is not found for API version {call.version}, or is not supported for "
+        f"{call.method}. Call ModelService.ListModels to see the list of available models and their "
+        "supported methods."
+    )
+
+
+TABLE: dict[type[Problem], Row] = {
+    errors.Problem: Row(500, "UNKNOWN", _own_words),
+    errors.InvalidArgument: Row(400, "INVALID_ARGUMENT", _own_words),
+    errors.FailedPrecondition: Row(400, "FAILED_PRECONDITION", _own_words),
+    errors.PermissionDenied: Row(403, "PERMISSION_DENIED", _own_words),
+    errors.NotFound: Row(404, "NOT_FOUND", _own_words),
+    errors.UnknownModel: Row(404, "NOT_FOUND", _unknown_model),
+    errors.ResourceExhausted: Row(429, "RESOURCE_EXHAUSTED", _own_words),
+    errors.Unavailable: Row(503, "UNAVAILABLE", _own_words),
+    errors.DeadlineExceeded: Row(504, "DEADLINE_EXCEEDED", _own_words),
+    errors.Internal: Row(500, "INTERNAL", _own_words),
+}
+"""A class without a row takes that of its nearest ancestor."""
+
+
+def write_error(
+    problem: Problem, *, method: str = "generateContent", version: str = "v1beta"
+) -> tuple[int, bytes]:
+    """Return HTTP status and body. ``method`` and ``version`` are those of the path, for the words."""
+    body = _body(problem, Call(method, version))
+    return body.error.code, pretty(body)
+
+
+def write_error_event(problem: Problem, *, method: str = "generateContent", version: str = "v1beta") -> bytes:
+    """Return the body on one line, for a stream that has already begun."""
+    return _ENCODER.encode(_body(problem, Call(method, version)))
+
+
+def row_of(kind: type[Problem]) -> Row:
+    """Return the row of a problem's class, or of its nearest ancestor that has one."""
+    return next(TABLE[base] for base in kind.__mro__ if base in TABLE)
+
+
+def _body(problem: Problem, call: Call) -> ErrorBody:
+    row = row_of(type(problem))
+    return ErrorBody(
+        error=ErrorStatus(
+            code=row.status,
+            message=_sayable(row.words(problem, call)),
+            status=row.code,
+            details=_details(problem) or None,
+        )
+    )
+
+
+def _sayable(text: str) -> str:
+    """Replace what cannot be encoded: an error must always be told, whatever name it quotes."""
+    return text.encode(errors="replace").decode()
+
+
+def _details(problem: Problem) -> list[dict[str, object]]:
+    details: list[dict[str, object]] = []
+    if isinstance(problem, InvalidKey):
+        details += [
+            _KEY_INFO,
+            {"@type": f"{_TYPE}LocalizedMessage", "locale": "en-US", "message": problem.message},
+        ]
+    if isinstance(problem, InvalidArgument) and problem.violations:
+        details.append(_bad_request(problem))
+    if problem.retry_after_ms is not None:
+        details.append({"@type": f"{_TYPE}RetryInfo", "retryDelay": _duration(problem.retry_after_ms)})
+    return details
+
+
+def _bad_request(problem: InvalidArgument) -> dict[str, object]:
+    violations = [
+        {"field": violation.field, "description": violation.description}
+        if violation.field
+        else {"description": violation.description}
+        for violation in problem.violations
+    ]
+    return {"@type": f"{_TYPE}BadRequest", "fieldViolations": violations}
+
+
+def _duration(ms: int) -> str:
+    seconds, rest = divmod(max(ms, 0), 1000)
+    fraction = f".{rest:03d}".rstrip("0") if rest else ""
+    return f"{seconds}{fraction}s"

@@ -1,0 +1,157 @@
+"""What this server knows and does not do: one table, applied to requests and printed in the docs.
+
+A row names a field by its snake_case path (``[]`` for any element) and says why it is refused. A
+field is never dropped in silence: it is honoured, ignored where ``schema`` says so, or here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from operator import attrgetter
+from typing import Any, NamedTuple
+
+from geminid.wire.gemini.content import Part
+from geminid.wire.gemini.enums import CallingMode, Modality, ThinkingLevel
+from geminid.wire.gemini.schema import GenerateContentRequest, Tool
+from geminid.wire.protojson import FreeForm, Message
+
+
+class Refusal(NamedTuple):
+    """One refused field.
+
+    path: snake_case, from the request's root.
+    reason: a sentence for the caller.
+    harmless: tells the values that ask for nothing and are let through.
+    accepted: those values in words, for the docs; empty when there are none.
+    """
+
+    path: str
+    reason: str
+    harmless: Callable[[Any], bool]
+    accepted: str = ""
+
+
+def _never(value: object) -> bool:
+    return False
+
+
+def _empty(value: object) -> bool:
+    return not (value.value if isinstance(value, FreeForm) else value)
+
+
+def _no_tool(tools: list[Tool]) -> bool:
+    return all(tool == Tool() or tool == Tool(function_declarations=[]) for tool in tools)
+
+
+_CALLS = "function calls are not supported by this server yet."
+_MEDIA = "only text is supported by this server yet; images, audio, video and documents are not."
+_CODE = "code execution is not supported by this server."
+_TOOL_ECHO = "tools of the server are not supported by this server yet."
+_STRUCTURED = "structured output is not supported by this server yet."
+_THINKING = "thinking is not supported by this server yet; use MINIMAL."
+_MODELS = "choosing a model by rules is not supported by this server; name the model in the path."
+
+_PART = "contents[].parts[]."
+_CONFIG = "generation_config."
+_STRUCTURED_TYPES = ("application/json", "application/xml", "application/yaml", "text/x.enum")
+
+REFUSALS: tuple[Refusal, ...] = (
+    Refusal("tools", "tools are not supported by this server yet.", _no_tool, "empty objects"),
+    Refusal(
+        "tool_config.function_calling_config.mode",
+        _CALLS,
+        lambda mode: mode in (CallingMode.UNSPECIFIED, CallingMode.AUTO, CallingMode.NONE),
+        "AUTO, NONE",
+    ),
+    Refusal("tool_config.function_calling_config.allowed_function_names", _CALLS, _empty, "an empty list"),
+    Refusal("cached_content", "cached contents are not supported by this server yet.", _empty, "empty text"),
+    Refusal("continuation_token", "this server never ends an answer for continuation.", _empty, "empty text"),
+    Refusal("model_armor_config", "Model Armor is not supported by this server.", _empty, "an empty object"),
+    Refusal(_PART + "inline_data", _MEDIA, _never),
+    Refusal(_PART + "file_data", _MEDIA, _never),
+    Refusal(_PART + "function_call", _CALLS, _never),
+    Refusal(_PART + "function_response", _CALLS, _never),
+    Refusal(_PART + "executable_code", _CODE, _never),
+    Refusal(_PART + "code_execution_result", _CODE, _never),
+    Refusal(_PART + "tool_call", _TOOL_ECHO, _never),
+    Refusal(_PART + "tool_response", _TOOL_ECHO, _never),
+    Refusal(_PART + "video_metadata", _MEDIA, _never),
+    Refusal(_PART + "media_processing", _MEDIA, _empty, "an empty object"),
+    Refusal(_PART + "audio_transcription", _MEDIA, _empty, "an empty object"),
+    Refusal(_PART + "speech_metadata", _MEDIA, _empty, "an empty object"),
+    Refusal(
+        _CONFIG + "response_mime_type",
+        _STRUCTURED,
+        lambda mime: mime not in _STRUCTURED_TYPES,  # unknown types are wrong, not merely unsupported
+        "text/plain",
+    ),
+    Refusal(_CONFIG + "response_schema", _STRUCTURED, _never),
+    Refusal(_CONFIG + "response_json_schema", _STRUCTURED, _never),
+    Refusal(_CONFIG + "response_format", _STRUCTURED, _empty, "an empty list"),
+    Refusal(
+        _CONFIG + "response_modalities",
+        "only TEXT can be answered by this server.",
+        lambda kinds: all(kind in (Modality.TEXT, Modality.UNSPECIFIED) for kind in kinds),
+        "TEXT",
+    ),
+    Refusal(
+        _CONFIG + "logprobs",
+        "alternatives to the chosen token cannot be given by this server yet; leave it out or use 0.",
+        lambda count: count == 0,
+        "0",
+    ),
+    Refusal(
+        _CONFIG + "thinking_config.thinking_level",
+        _THINKING,
+        lambda level: level in (ThinkingLevel.UNSPECIFIED, ThinkingLevel.MINIMAL),
+        "MINIMAL",
+    ),
+    Refusal(
+        _CONFIG + "thinking_config.thinking_budget",
+        "thinking is not supported by this server yet; use 0.",
+        lambda budget: budget == 0,
+        "0",
+    ),
+    Refusal(_CONFIG + "speech_config", "speech cannot be answered by this server.", _never),
+    Refusal(_CONFIG + "image_config", "images cannot be answered by this server.", _never),
+    Refusal(_CONFIG + "routing_config", _MODELS, _empty, "an empty object"),
+    Refusal(_CONFIG + "model_selection_config", _MODELS, _empty, "an empty object"),
+)
+"""Every refused field. In ``system_instruction`` the rows of parts hold too."""
+
+_PART_ROWS = {row.path.removeprefix(_PART): row for row in REFUSALS if row.path.startswith(_PART)}
+_REQUEST_ROWS = tuple((row.path.split("."), row) for row in REFUSALS if not row.path.startswith(_PART))
+
+# Almost every part and config has none of the refused fields: see that in one step.
+_refused_members = attrgetter(*_PART_ROWS)
+_NO_MEMBERS = (None,) * len(_PART_ROWS)
+
+
+def refused_in_part(part: Part) -> list[tuple[str, str]]:
+    """Return (field, reason) for each member of ``part`` that is refused."""
+    members = _refused_members(part)
+    if members == _NO_MEMBERS:
+        return []
+    return [
+        (name, row.reason)
+        for (name, row), value in zip(_PART_ROWS.items(), members, strict=True)
+        if value is not None and not row.harmless(value)
+    ]
+
+
+def refused_in_request(request: GenerateContentRequest) -> list[tuple[str, str]]:
+    """Return (path, reason) for each refused field outside of the contents."""
+    return [
+        (row.path, row.reason)
+        for names, row in _REQUEST_ROWS
+        if (value := _at(request, names)) is not None and not row.harmless(value)
+    ]
+
+
+def _at(message: Message, names: list[str]) -> object:
+    value: Any = message
+    for name in names:
+        value = getattr(value, name)
+        if value is None:
+            return None
+    return value

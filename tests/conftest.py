@@ -1,0 +1,26 @@
+"""Servers that many tests share."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from serving import Server, serving
+
+SCRIPT = Path(__file__).parent / "script.toml"
+
+
+@pytest.fixture(scope="session")
+def scripted(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A server that answers from ``tests/script.toml``."""
+    folder = tmp_path_factory.mktemp("scripted")
+    with serving(folder, "--model", "scripted", environ={"GEMINID_SCRIPTED_SCRIPT": str(SCRIPT)}) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def real(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """A server with the real engine and the real small model, shared by tests that leave it whole."""
+    folder = tmp_path_factory.mktemp("real")
+    with serving(folder, "--pull", environ={"GEMINID_ENGINE_KV_CACHE_GIB": "1"}) as server:
+        server.wait_ready()
+        yield server

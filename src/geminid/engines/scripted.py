@@ -79,9 +79,17 @@ def read_script(path: Path) -> tuple[Rule, ...]:
         raise InvalidArgument(f"The script {path} cannot be read: {error}") from error
     rules = tuple(script.get("rule", ()))
     for rule in rules:
-        if rule.fail and rule.fail not in FAILURES:
-            raise InvalidArgument(f"The script {path} names an unknown failure {rule.fail!r}.")
+        _check(rule, path)
     return rules
+
+
+def _check(rule: Rule, path: Path) -> None:
+    if rule.fail and rule.fail not in FAILURES:
+        raise InvalidArgument(f"The script {path} names an unknown failure {rule.fail!r}.")
+    try:
+        re.compile(rule.match)
+    except re.error as error:
+        raise InvalidArgument(f"The script {path} has a bad pattern {rule.match!r}: {error}") from error
 
 
 class ScriptedEngine:

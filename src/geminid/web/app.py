@@ -40,11 +40,13 @@ def build(
         expose_headers=CORS_HEADERS,
         max_age=3600,
     )
-    return Starlette(
+    app = Starlette(
         routes=[*health.routes(), *GeminiApi(generator, config).routes()],
         middleware=[cors],
         exception_handlers={HTTPException: _http_error, Exception: _bug},
     )
+    app.router.redirect_slashes = False  # its answer would be no JSON and name the caller's Host
+    return app
 
 
 class _Health:

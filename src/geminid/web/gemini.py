@@ -63,12 +63,13 @@ class GeminiApi:
         """Return the route tree, once for each version."""
         return [
             route
-            for version in (*VERSIONS, *DOUBLED)
+            for prefix in (*VERSIONS, *DOUBLED)
+            for version in prefix.split("/")[:1]
             for route in (
-                Route(f"/{version}/models", partial(self._list, version), methods=["GET"]),
-                Route(f"/{version}/models/{{name}}", partial(self._get, version), methods=["GET"]),
+                Route(f"/{prefix}/models", partial(self._list, version), methods=["GET"]),
+                Route(f"/{prefix}/models/{{name}}", partial(self._get, version), methods=["GET"]),
                 Route(
-                    f"/{version}/models/{{target}}", _Endpoint(partial(self._post, version)), methods=["POST"]
+                    f"/{prefix}/models/{{target}}", _Endpoint(partial(self._post, version)), methods=["POST"]
                 ),
             )
         ]
@@ -107,9 +108,7 @@ class GeminiApi:
                 raise NotFound(f"The method {verb or '(none)'} is not known for models.")
             body = await read_body(request, self._config.body_bytes_max)
             deadline_ms = self._deadline_ms(request)
-            await VERBS[verb](
-                self, Call(request, receive, send, model, version.split("/")[0], body, deadline_ms)
-            )
+            await VERBS[verb](self, Call(request, receive, send, model, version, body, deadline_ms))
         except ClientGone:
             await Response(status_code=CLIENT_CLOSED_REQUEST)(scope, receive, send)
         except Problem as problem:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
 from geminid.core.card import ModelCard
@@ -19,7 +19,7 @@ from geminid.core.errors import InputTooLong, Internal, InvalidArgument, Problem
 from geminid.core.events import Event, FinishReason, Started, TokenLogprob
 from geminid.core.request import GenerateRequest
 from geminid.core.usage import Usage
-from geminid.engines.openvino.link import Link
+from geminid.engines.openvino.link import WORKER, Link
 from geminid.engines.openvino.messages import (
     Accepted,
     Cancel,
@@ -52,12 +52,19 @@ class ModelEngine:
     """Keeps one process answering for one card. Used on one event loop only."""
 
     def __init__(
-        self, card: ModelCard, load: Load, *, queue_max: int, patience: Patience | None = None
+        self,
+        card: ModelCard,
+        load: Load,
+        *,
+        queue_max: int,
+        patience: Patience | None = None,
+        worker: Sequence[str] = WORKER,
     ) -> None:
         self.card = card
         self._load = load
         self._queue_max = queue_max
         self._patience = patience or Patience()
+        self._worker = worker
         self._ids = itertools.count(1)
         self._slots: dict[int, Slot] = {}
         self._deaths: dict[int, int] = {}
@@ -84,6 +91,8 @@ class ModelEngine:
             raise Unavailable(
                 f"{len(self._slots)} requests wait for this model already.", retry_after_ms=RETRY_AFTER_MS
             )
+        if self._failures:
+            raise Unavailable(self._detail, retry_after_ms=RETRY_AFTER_MS)
         request_id, slot = next(self._ids), Slot(request)
         self._slots[request_id] = slot
         try:
@@ -173,9 +182,8 @@ class ModelEngine:
     def _fail_all(self, problem: Problem) -> None:
         for slot in self._slots.values():
             slot.fail(problem)
-        for _, future in self._counts.values():
-            if not future.done():
-                future.set_exception(problem)
+        for request_id in self._counts:
+            self._settle_count(request_id, problem)
 
     # -- what the process says ----------------------------------------------------------------------
 
@@ -190,8 +198,7 @@ class ModelEngine:
                 if slot := self._slots.get(message.id):
                     slot.accept(Started(Usage(prompt=message.prompt_tokens)))
             case Counted():
-                if waiting := self._counts.get(message.id):
-                    waiting[1].set_result(message.prompt_tokens)
+                self._settle_count(message.id, message.prompt_tokens)
             case Refused():
                 self._refuse(message)
             case Ready():
@@ -214,8 +221,16 @@ class ModelEngine:
         problem = _problem_of(refused)
         if slot := self._slots.get(refused.id):
             slot.fail(problem)
-        if waiting := self._counts.get(refused.id):
-            waiting[1].set_exception(problem)
+        self._settle_count(refused.id, problem)
+
+    def _settle_count(self, request_id: int, outcome: int | Problem) -> None:
+        _, future = self._counts.get(request_id, (None, None))
+        if future is None or future.done():
+            return  # whoever asked has left
+        if isinstance(outcome, Problem):
+            future.set_exception(outcome)
+        else:
+            future.set_result(outcome)
 
     def _begin(self, ready: Ready) -> None:
         self._ready, self._failures, self._detail = ready, 0, ""
@@ -237,7 +252,7 @@ class ModelEngine:
     async def _supervise(self) -> None:
         while True:
             await asyncio.sleep(RESTART_PAUSES_S[min(self._failures, len(RESTART_PAUSES_S) - 1)])
-            self._link = link = await Link.start(self._receive)
+            self._link = link = await Link.start(self._receive, self._worker)
             link.send(self._load)
             await self._watch(link)
             self._bury(link)

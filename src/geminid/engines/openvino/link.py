@@ -14,13 +14,14 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import psutil
 
 from geminid.engines.openvino.messages import FromWorker, ToWorker, decode_from_worker, frame
 
-WORKER_MODULE = "geminid.engines.openvino.worker"
+WORKER = (sys.executable, "-m", "geminid.engines.openvino.worker")
+"""The command of an engine process; the number of its socket is added."""
 LAST_WORDS_LINES = 12
 SEND_BUFFER_BYTES_MAX = 64 * 1024 * 1024
 
@@ -39,13 +40,11 @@ class Link:
         self._tasks: list[asyncio.Task[None]] = []
 
     @classmethod
-    async def start(cls, receive: Callable[[FromWorker], None]) -> Link:
+    async def start(cls, receive: Callable[[FromWorker], None], command: Sequence[str] = WORKER) -> Link:
         """Start a process; each frame it sends is given to ``receive`` on the event loop."""
         ours, theirs = socket.socketpair()
         process = await asyncio.create_subprocess_exec(
-            sys.executable,
-            "-m",
-            WORKER_MODULE,
+            *command,
             str(theirs.fileno()),
             pass_fds=[theirs.fileno()],
             stdin=asyncio.subprocess.DEVNULL,

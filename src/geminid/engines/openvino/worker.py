@@ -20,7 +20,7 @@ import socket
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 from geminid.core.request import Sampling
@@ -106,22 +106,29 @@ class Reader(threading.Thread):
             case Cancel():
                 self.inbox.put(message)
             case Count(id, messages):
-                if (ids := self._tokens(id, messages)) is not None:
-                    self._outbox.send(Counted(id, len(ids)))
+                self._guarded(id, lambda: self._outbox.send(Counted(id, len(self._tokens(messages)))))
             case Submit():
-                self._prepare(message)
+                self._guarded(message.id, lambda: self._prepare(message))
+
+    def _guarded(self, request_id: int, work: Callable[[], None]) -> None:
+        """Templates and tokenizers are other people's: whatever they throw costs one request only."""
+        try:
+            work()
+        except TemplateRefusal as refusal:
+            self._outbox.send(Refused(id=request_id, kind="invalid", message=str(refusal)))
+        except OSError:
+            raise  # the link is gone
+        except Exception as error:
+            log.exception("prompt of request %d", request_id)
+            self._outbox.send(Refused(id=request_id, kind="failed", message=repr(error)))
 
     def _prepare(self, submit: Submit) -> None:
-        ids = self._tokens(submit.id, submit.messages)
-        if ids is None:
+        ids = self._tokens(submit.messages)
+        prompt_max = min(self._tokens_max, self._pipeline.kv_tokens_max or self._tokens_max) - 1
+        if len(ids) > prompt_max:
+            self._outbox.send(Refused(id=submit.id, kind="too_long", tokens=len(ids), tokens_max=prompt_max))
             return
-        room = min(self._tokens_max, self._pipeline.kv_tokens_max or self._tokens_max) - len(ids)
-        if room < 1 or not ids:
-            self._outbox.send(
-                Refused(id=submit.id, kind="too_long", tokens=len(ids), tokens_max=len(ids) + room - 1)
-            )
-            return
-        tokens_max = min(submit.tokens_max, room)
+        tokens_max = min(submit.tokens_max, prompt_max + 1 - len(ids))
         draws = [
             self._pipeline.draw(_seeded(submit.sampling, candidate), tokens_max, submit.logprobs)
             for candidate in range(submit.candidates)
@@ -129,15 +136,11 @@ class Reader(threading.Thread):
         self._outbox.send(Accepted(submit.id, len(ids)))
         self.inbox.put(Prepared(submit, ids, draws))
 
-    def _tokens(self, request_id: int, messages: tuple[Message, ...]) -> list[int] | None:
-        try:
-            return self._pipeline.encode(self._prompt.render(messages))
-        except TemplateRefusal as refusal:
-            self._outbox.send(Refused(id=request_id, kind="invalid", message=str(refusal)))
-        except Exception as error:  # other people's templates and tokenizers: any of them may throw anything
-            log.exception("prompt of request %d", request_id)
-            self._outbox.send(Refused(id=request_id, kind="failed", message=repr(error)))
-        return None
+    def _tokens(self, messages: tuple[Message, ...]) -> list[int]:
+        ids = self._pipeline.encode(self._prompt.render(messages))
+        if not ids:
+            raise TemplateRefusal("The prompt is empty.")
+        return ids
 
 
 class Stepper:

@@ -1,0 +1,93 @@
+"""An engine process without an engine: speaks the link's frames and misbehaves as it is told.
+
+The last user message says what to do: a number produces that many tokens; ``die`` kills the process
+before any token; ``die after N`` after N; ``hang`` stops without a word; ``refuse`` and ``too long``
+refuse; ``garbage`` breaks the protocol. With ``ONCE`` set to a path, death and hangs happen only if
+that file does not exist yet. The argument ``broken`` makes it fail to load.
+"""
+
+import os
+import signal
+import socket
+import sys
+import time
+from pathlib import Path
+
+from geminid.engines.openvino.messages import (
+    Accepted,
+    Cancel,
+    Count,
+    Counted,
+    Delta,
+    Load,
+    Ready,
+    Refused,
+    Stepped,
+    Submit,
+    frame,
+)
+from geminid.engines.openvino.worker import frames
+
+
+def first_time() -> bool:
+    marker = os.environ.get("ONCE")
+    if marker is None:
+        return True
+    if Path(marker).exists():
+        return False
+    Path(marker).touch()
+    return True
+
+
+def misbehave(words: str) -> None:
+    if words.startswith("die"):
+        os.kill(os.getpid(), signal.SIGKILL)
+    if words == "hang":
+        time.sleep(1000)
+
+
+def answer(link: socket.socket, submit: Submit) -> None:
+    words = submit.messages[-1].content
+    if words == "refuse":
+        link.sendall(frame(Refused(id=submit.id, kind="invalid", message="I do not take this")))
+        return
+    if words == "too long":
+        link.sendall(frame(Refused(id=submit.id, kind="too_long", tokens=9, tokens_max=5)))
+        return
+    if words == "garbage":
+        link.sendall(b"\x00\x00\x00\x01\xc1")
+        time.sleep(1000)
+    link.sendall(frame(Accepted(submit.id, 7)))
+    if words in ("die", "hang") and first_time():
+        misbehave(words)
+    if words == "no memory":
+        link.sendall(frame(Stepped([Delta(submit.id, 0, "", 0, "failed")], 0, 1.0)))
+        return
+    if words == "never":
+        return
+    count = int(words.split()[-1]) if words[-1].isdigit() else 1
+    for number in range(count):
+        link.sendall(frame(Stepped([Delta(submit.id, 0, f"{number} ", 1)], 1, 0.5)))
+    if words.startswith("die after") and first_time():
+        misbehave(words)
+    link.sendall(frame(Stepped([Delta(submit.id, 0, "", 0, "stop")], 0, 0.0)))
+
+
+def main() -> None:
+    link = socket.socket(fileno=int(sys.argv[-1]))
+    messages = frames(link)
+    assert isinstance(next(messages), Load)
+    if "broken" in sys.argv:
+        sys.exit("the weights are broken")
+    link.sendall(frame(Ready(load_ms=1, kv_tokens_max=1000, context_tokens_max=100)))
+    for message in messages:
+        match message:
+            case Submit():
+                answer(link, message)
+            case Count():
+                link.sendall(frame(Counted(message.id, 42)))
+            case Cancel():
+                print(f"cancelled {message.id}", file=sys.stderr, flush=True)
+
+
+main()

@@ -1,0 +1,161 @@
+"""Supervision, with a fake engine process that dies, hangs and babbles on demand."""
+
+import asyncio
+import sys
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+
+import make
+from geminid.core.errors import InputTooLong, Internal, InvalidArgument, Unavailable
+from geminid.core.events import FinishReason, fold
+from geminid.engines.openvino import engine as module
+from geminid.engines.openvino.engine import ModelEngine
+from geminid.engines.openvino.messages import Load
+from geminid.engines.openvino.watchdog import Patience
+
+FAKE = (sys.executable, str(Path(__file__).with_name("fake_worker.py")))
+LOAD = Load(
+    weights="",
+    chat_template="",
+    template_options={},
+    context_tokens_max=100,
+    kv_cache_gib=1,
+    batch_tokens_max=1,
+    sequences_max=1,
+    properties={},
+)
+
+
+@asynccontextmanager
+async def engine(*arguments: str, queue_max: int = 10, **patience):
+    made = ModelEngine(
+        make.card(), LOAD, queue_max=queue_max, patience=Patience(**patience), worker=(*FAKE, *arguments)
+    )
+    try:
+        yield made
+    finally:
+        await made.close()
+
+
+async def ask(engine: ModelEngine, text: str):
+    async with engine.generate(make.request(text)) as events:
+        return await fold(events)
+
+
+@pytest.fixture
+def once(tmp_path, monkeypatch):
+    """Death and hangs happen to the first process only."""
+    monkeypatch.setenv("ONCE", str(tmp_path / "happened"))
+
+
+async def test_an_answer_arrives_whole_and_leaves_nothing_behind():
+    async with engine() as real:
+        answer = await ask(real, "3")
+        assert answer.candidates[0].text == "0 1 2 "
+        assert (answer.usage.prompt, answer.usage.candidates) == (7, 3)
+        assert real.idle
+        assert await real.count(make.request()) == 42
+
+
+async def test_a_queued_request_survives_the_death_of_the_engine(once):
+    async with engine() as real:
+        answer = await ask(real, "die")
+        assert answer.candidates[0].reason is FinishReason.STOP
+        assert real.state().restarts == 1
+
+
+async def test_a_producing_request_ends_in_an_error_and_the_next_succeeds(once):
+    async with engine() as real:
+        seen = []
+        with pytest.raises(Unavailable, match="in the middle of this answer"):
+            async with real.generate(make.request("die after 2")) as events:
+                async for event in events:
+                    seen.append(event)
+        assert len(seen) >= 2
+        assert (await ask(real, "1")).candidates[0].text == "0 "
+
+
+async def test_a_request_that_saw_two_deaths_is_not_tried_again():
+    async with engine() as real:
+        with pytest.raises(Internal, match="twice"):
+            await ask(real, "die")
+        assert (await ask(real, "1")).candidates[0].text == "0 "
+
+
+async def test_a_hung_process_is_replaced(once, monkeypatch):
+    monkeypatch.setattr(module, "WATCH_EVERY_S", 0.05)
+    async with engine(stalled_ms=400) as real:
+        assert (await asyncio.wait_for(ask(real, "hang"), 20)).candidates[0].text == "0 "
+        assert real.state().restarts == 1
+
+
+async def test_a_process_that_sends_garbage_is_replaced():
+    async with engine() as real:
+        with pytest.raises(Internal, match="twice"):
+            await ask(real, "garbage")
+        assert (await ask(real, "1")).candidates[0].text == "0 "
+
+
+@pytest.mark.parametrize(
+    ("text", "kind"), [("refuse", InvalidArgument), ("too long", InputTooLong), ("no memory", Unavailable)]
+)
+async def test_refusals_reach_the_caller_as_problems(text, kind):
+    async with engine() as real:
+        with pytest.raises(kind):
+            await ask(real, text)
+        assert real.idle
+
+
+async def test_weights_that_cannot_be_loaded_are_told_with_the_engines_last_words():
+    async with engine("broken") as real:
+        with pytest.raises(Unavailable, match="the weights are broken"):
+            await real.ready()
+        with pytest.raises(Unavailable, match="the weights are broken"):
+            await ask(real, "1")
+        assert real.state().phase == "failed"
+
+
+async def test_a_full_queue_refuses_at_once_with_a_hint():
+    async with engine(queue_max=1) as real:
+        async with real.generate(make.request("never")):
+            with pytest.raises(Unavailable) as refused:
+                await ask(real, "1")
+        assert refused.value.retry_after_ms
+
+
+async def test_leaving_early_cancels_in_the_process(caplog):
+    caplog.set_level("INFO")
+    async with engine() as real:
+        await real.ready()
+        async with real.generate(make.request("never")):
+            assert not real.idle
+        assert real.idle
+        await ask(real, "1")  # later frames come after the cancellation
+        for _ in range(100):
+            if "cancelled" in caplog.text:
+                return
+            await asyncio.sleep(0.05)
+    raise AssertionError(caplog.text)
+
+
+async def test_a_caller_that_is_cancelled_leaves_no_trace():
+    async with engine() as real:
+        tasks = [asyncio.create_task(ask(real, "never")) for _ in range(5)]
+        counting = asyncio.create_task(real.count(make.request()))
+        await asyncio.sleep(0.1)
+        for task in (*tasks, counting):
+            task.cancel()
+        await asyncio.gather(*tasks, counting, return_exceptions=True)
+        assert real.idle
+        assert (await ask(real, "1")).candidates[0].text == "0 "
+
+
+async def test_closing_ends_what_still_runs():
+    async with engine() as real:
+        waiting = asyncio.create_task(ask(real, "never"))
+        await real.ready()
+        await asyncio.sleep(0.1)
+    with pytest.raises(Unavailable, match="shutting down"):
+        await waiting

@@ -6,6 +6,7 @@ refuse; ``garbage`` breaks the protocol. With ``ONCE`` set to a path, death and 
 that file does not exist yet. The argument ``broken`` makes it fail to load.
 """
 
+import contextlib
 import os
 import signal
 import socket
@@ -13,6 +14,7 @@ import sys
 import time
 from pathlib import Path
 
+from geminid.engines.openvino.inbox import HungUp, Inbox
 from geminid.engines.openvino.messages import (
     Accepted,
     Cancel,
@@ -26,7 +28,6 @@ from geminid.engines.openvino.messages import (
     Submit,
     frame,
 )
-from geminid.engines.openvino.worker import frames
 
 
 def first_time() -> bool:
@@ -75,19 +76,22 @@ def answer(link: socket.socket, submit: Submit) -> None:
 
 def main() -> None:
     link = socket.socket(fileno=int(sys.argv[-1]))
-    messages = frames(link)
-    assert isinstance(next(messages), Load)
+    inbox = Inbox(link)
+    (load,) = inbox.take(wait=True)
+    assert isinstance(load, Load)
     if "broken" in sys.argv:
         sys.exit("the weights are broken")
     link.sendall(frame(Ready(load_ms=1, kv_tokens_max=1000, context_tokens_max=100)))
-    for message in messages:
-        match message:
-            case Submit():
-                answer(link, message)
-            case Count():
-                link.sendall(frame(Counted(message.id, 42)))
-            case Cancel():
-                print(f"cancelled {message.id}", file=sys.stderr, flush=True)
+    while True:
+        for message in inbox.take(wait=True):
+            match message:
+                case Submit():
+                    answer(link, message)
+                case Count():
+                    link.sendall(frame(Counted(message.id, 42)))
+                case Cancel():
+                    print(f"cancelled {message.id}", file=sys.stderr, flush=True)
 
 
-main()
+with contextlib.suppress(HungUp):
+    main()

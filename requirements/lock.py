@@ -16,5 +16,5 @@ LOCKS = (
 OPTIONS = ("--quiet", "--generate-hashes", "--no-header", "--no-annotate", "--no-emit-index-url")
 
 for lock, source in LOCKS:
-    command = [sys.executable, "-m", "uv", "pip", "compile", *OPTIONS, "--universal", "--python-version", "3.11"]
-    subprocess.run([*command, *source, "-o", f"requirements/{lock}"], check=True)
+    output = ("--universal", "--python-version", "3.11", "-o", f"requirements/{lock}")
+    subprocess.run([sys.executable, "-m", "uv", "pip", "compile", *OPTIONS, *source, *output], check=True)

@@ -109,7 +109,10 @@ def test_a_penalty_changes_what_is_said(real):
 def test_a_prompt_beyond_the_window_is_refused_with_both_numbers(real):
     body = {"contents": [{"parts": [{"text": "word " * 9000}]}]}
     reply = real.post(f"{MODEL}:generateContent", json=body)
+    counted = real.post(f"{MODEL}:countTokens", json=body).json()["totalTokens"]
+    assert counted > 9000
     assert reply.status_code == 400
+    assert f"({counted})" in reply.json()["error"]["message"]
     assert "exceeds the maximum number of tokens allowed (8191)" in reply.json()["error"]["message"]
 
 

@@ -52,7 +52,7 @@ def test_every_room_has_a_row():
     assert rooms == MAY_IMPORT.keys()
 
 
-def test_only_the_engine_process_imports_native_code():
+def test_only_the_engines_processes_import_native_code():
     native = {"openvino", "openvino_genai", "numpy"}
     found = {
         str(path.relative_to(ROOT))
@@ -60,4 +60,4 @@ def test_only_the_engine_process_imports_native_code():
         for node in ast.parse(path.read_text()).body
         if isinstance(node, ast.Import) and any(alias.name.split(".")[0] in native for alias in node.names)
     }
-    assert found == {"engines/openvino/pipeline.py"}
+    assert found == {"engines/openvino/convert.py", "engines/openvino/pipeline.py"}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import ipaddress
 import socket
 
@@ -88,6 +89,8 @@ class _Server(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         assert sockets is not None
+        gc.collect()
+        gc.freeze()  # else a full collection stops all answers for some 40 ms now and then
         host, port = sockets[0].getsockname()[:2]
         address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
         errors.print(f"geminid is listening on http://{address}", style="bold", highlight=False)

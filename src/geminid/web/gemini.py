@@ -6,6 +6,7 @@ under every version of the API. Errors before the first byte carry their HTTP st
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from typing import NamedTuple
@@ -16,13 +17,14 @@ from starlette.routing import BaseRoute, Route
 from starlette.types import Receive, Scope, Send
 
 from geminid.config import ServerConfig
-from geminid.core.errors import InvalidArgument, NotFound, Problem
+from geminid.core.errors import InvalidArgument, Problem, UnknownModel
 from geminid.core.events import fold
 from geminid.service.generate import Generation, Generator
 from geminid.web.auth import Doorkeeper
 from geminid.web.body import read_body
 from geminid.web.stream import ClientGone, Streaming, send_stream, while_listening
 from geminid.wire.gemini import count, errors, generate, models
+from geminid.wire.gemini.generate import ReadRequest
 from geminid.wire.sse import ArrayFraming, SseFraming
 
 VERSIONS = ("v1beta", "v1", "v1alpha")
@@ -31,9 +33,10 @@ DOUBLED = tuple(f"{version}/{version}" for version in VERSIONS)
 
 JSON = "application/json; charset=UTF-8"
 CLIENT_CLOSED_REQUEST = 499
+LARGE_BODY_BYTES = 256 * 1024
 TIER_HEADER = ("x-gemini-service-tier", "standard")
 DOWNGRADE_HEADER = "x-geminid-downgraded"
-VARY = ("vary", "Origin, X-Origin, Referer")
+VARY = ("vary", "X-Origin, Referer")  # the CORS middleware adds Origin
 
 
 class Call(NamedTuple):
@@ -105,7 +108,7 @@ class GeminiApi:
         try:
             self._doorkeeper.admit(request)
             if verb not in VERBS:
-                raise NotFound(f"The method {verb or '(none)'} is not known for models.")
+                raise UnknownModel(model or verb)
             body = await read_body(request, self._config.body_bytes_max)
             deadline_ms = self._deadline_ms(request)
             await VERBS[verb](self, Call(request, receive, send, model, version, body, deadline_ms))
@@ -115,7 +118,7 @@ class GeminiApi:
             await _problem(problem, verb, version, in_list=streamed_list)(scope, receive, send)
 
     async def _generate(self, call: Call) -> None:
-        read = generate.read_request(call.body, call.model, strict=self._config.strict)
+        read = await self._read(generate.read_request, call)
         opened = self._generator.generate(read.request, deadline_ms=call.deadline_ms)
 
         async def answered() -> bytes:
@@ -127,7 +130,7 @@ class GeminiApi:
         await _json(body, _headers(read.downgrades))(call.request.scope, call.receive, call.send)
 
     async def _stream(self, call: Call) -> None:
-        read = generate.read_request(call.body, call.model, strict=self._config.strict)
+        read = await self._read(generate.read_request, call)
         opened = self._generator.generate(read.request, deadline_ms=call.deadline_ms)
         framing = SseFraming() if call.request.query_params.get("alt") == "sse" else ArrayFraming()
 
@@ -138,10 +141,15 @@ class GeminiApi:
         await send_stream(opened, streaming, call.receive, call.send)
 
     async def _count(self, call: Call) -> None:
-        read = count.read_request(call.body, call.model, strict=self._config.strict)
+        read = await self._read(count.read_request, call)
         work = self._generator.count(read.request, deadline_ms=call.deadline_ms)
         usage = await while_listening(call.receive, work)
         await _json(count.write_answer(usage))(call.request.scope, call.receive, call.send)
+
+    async def _read(self, read_request: Callable[..., ReadRequest], call: Call) -> ReadRequest:
+        """Read a body; a large one in a thread, so that the other answers go on."""
+        read = partial(read_request, call.body, call.model, strict=self._config.strict)
+        return await asyncio.to_thread(read) if len(call.body) > LARGE_BODY_BYTES else read()
 
     def _deadline_ms(self, request: Request) -> int:
         asked = request.headers.get("x-server-timeout")

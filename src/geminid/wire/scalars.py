@@ -40,9 +40,14 @@ class Faults:
     def __init__(self) -> None:
         self.violations: list[FieldViolation] = []
 
+    @property
+    def full(self) -> bool:
+        """Whether further faults would not be told."""
+        return len(self.violations) >= _VIOLATIONS_MAX
+
     def add(self, path: str, description: str) -> None:
         """Note one fault; ``path`` is the snake_case path, empty for the body itself."""
-        if len(self.violations) < _VIOLATIONS_MAX:
+        if not self.full:
             self.violations.append(FieldViolation(description, path))
 
     def unknown(self, path: str, name: str, reason: str = "Cannot find field.") -> None:

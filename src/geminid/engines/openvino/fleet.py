@@ -108,7 +108,10 @@ class Fleet:
         await self._make_room(card, folder)
         log.info("loading %s from %s", card.name, folder)
         self._engines[card.name] = ModelEngine(
-            card, self._load(card, folder), queue_max=self._config.queue_max, patience=self._config.patience
+            card,
+            load_of(self._config, card, folder),
+            queue_max=self._config.queue_max,
+            patience=self._config.patience,
         )
 
     async def _make_room(self, card: ModelCard, folder: Path) -> None:
@@ -130,15 +133,16 @@ class Fleet:
         weights = sum(file.stat().st_size for file in folder.iterdir() if file.is_file())
         return weights + self._config.kv_cache_gib * 1024**3 + PROCESS_BYTES
 
-    def _load(self, card: ModelCard, folder: Path) -> Load:
-        threads = {"INFERENCE_NUM_THREADS": self._config.threads} if self._config.threads else {}
-        return Load(
-            weights=str(folder),
-            chat_template=card.chat_template,
-            template_options=card.template_options,
-            context_tokens_max=card.context_tokens_max,
-            kv_cache_gib=self._config.kv_cache_gib,
-            batch_tokens_max=self._config.batch_tokens_max,
-            sequences_max=self._config.sequences_max,
-            properties=dict(threads),
-        )
+
+def load_of(config: FleetConfig, card: ModelCard, folder: Path) -> Load:
+    """Return what an engine process is told to load."""
+    return Load(
+        weights=str(folder),
+        chat_template=card.chat_template,
+        template_options=card.template_options,
+        context_tokens_max=card.context_tokens_max,
+        kv_cache_gib=config.kv_cache_gib,
+        batch_tokens_max=config.batch_tokens_max,
+        sequences_max=config.sequences_max,
+        properties={"INFERENCE_NUM_THREADS": config.threads} if config.threads else {},
+    )

@@ -25,6 +25,10 @@ Draw: TypeAlias = Any
 """How an answer is drawn, in the library's terms."""
 
 
+NO_LIMIT = 2**31 - 1
+"""Never cut a prompt: one that is too long must be told so."""
+
+
 class Produced(NamedTuple):
     """Tokens of one answer from one step. ``ended``: why it is over, empty while it is not."""
 
@@ -95,7 +99,7 @@ class Pipeline:
 
     def encode(self, prompt: str) -> list[int]:
         """Return the token ids of a rendered prompt."""
-        ids = self.tokenizer.encode(prompt, add_special_tokens=False).input_ids
+        ids = self.tokenizer.encode(prompt, add_special_tokens=False, max_length=NO_LIMIT).input_ids
         return [int(i) for i in ids.data[0]]
 
     def draw(self, sampling: Sampling, tokens_max: int, logprobs: bool) -> Draw:

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import gc
 import logging
 import os
 import signal
@@ -85,9 +86,7 @@ class Worker:
             self._drain()
             self._prepare_some()
             if self._pipeline.busy():
-                self._pipeline.step()
-                deltas = list(self._deltas())
-                self._outbox.send(Stepped(deltas, len(self._running), self._pipeline.kv_used()))
+                self._step()
 
     # -- what arrives --------------------------------------------------------------------------------
 
@@ -150,6 +149,11 @@ class Worker:
             self._running[submit.id, candidate] = Running(submit, candidate, answer, spelling)
         return Accepted(submit.id, len(token_ids))
 
+    def _step(self) -> None:
+        self._pipeline.step()
+        deltas = list(self._deltas())
+        self._outbox.send(Stepped(deltas, len(self._running), self._pipeline.kv_used()))
+
     # -- what a step produced ------------------------------------------------------------------------
 
     def _deltas(self) -> Iterator[Delta]:
@@ -201,6 +205,8 @@ def serve(link: socket.socket) -> None:
             context_tokens_max=load.context_tokens_max,
         )
     )
+    gc.collect()
+    gc.freeze()  # what was built lives as long as the process: the collector need not look at it again
     worker.run()
 
 

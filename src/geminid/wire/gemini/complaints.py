@@ -22,6 +22,11 @@ class Complaints:
         self._prefix = prefix
         self._violations: list[FieldViolation] = []
 
+    @property
+    def full(self) -> bool:
+        """Whether further mistakes would not be told."""
+        return len(self._violations) >= _COMPLAINTS_MAX
+
     def refuse(self, path: str, reason: str) -> None:
         """Note that the field at ``path`` is wrong, in the form of Google's own checks of fields."""
         path = self._prefix + path
@@ -47,5 +52,5 @@ class Complaints:
             raise InvalidArgument(message, violations=violations)
 
     def _add(self, path: str, description: str) -> None:
-        if len(self._violations) < _COMPLAINTS_MAX:
+        if not self.full:
             self._violations.append(FieldViolation(description, path))

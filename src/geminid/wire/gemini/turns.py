@@ -21,7 +21,10 @@ def read_turns(contents: list[Content] | None, complaints: Complaints) -> tuple[
     if not contents:
         complaints.refuse("contents", "contents is not specified")
         return ()
-    return tuple(_turn(content, f"contents[{i}]", complaints) for i, content in enumerate(contents))
+    numbered = enumerate(contents)
+    return tuple(
+        _turn(content, f"contents[{i}]", complaints) for i, content in numbered if not complaints.full
+    )
 
 
 def read_system(content: Content | None, complaints: Complaints) -> tuple[Text, ...]:
@@ -46,7 +49,8 @@ def _is_function_turn(content: Content) -> bool:
 
 
 def _parts(content: Content, path: str, complaints: Complaints) -> tuple[CorePart, ...]:
-    read = (_part(part, f"{path}.parts[{i}]", complaints) for i, part in enumerate(content.parts or ()))
+    numbered = enumerate(content.parts or ())
+    read = (_part(part, f"{path}.parts[{i}]", complaints) for i, part in numbered if not complaints.full)
     return tuple(part for part in read if part is not None)
 
 

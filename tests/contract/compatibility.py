@@ -1,0 +1,133 @@
+"""Write docs/reference/compatibility.md from the contract tests and the table of refusals.
+
+    .venv/bin/python tests/contract/compatibility.py > docs/reference/compatibility.md
+
+A contract test says which row it proves with ``@pytest.mark.proves("generateContent · seed")``; the
+column is that of its file. Tests are collected, not run: that they pass is what ``make test`` is for.
+"""
+
+import contextlib
+import io
+import sys
+from pathlib import Path
+
+import pytest
+
+from geminid.wire.gemini.generate import REFUSALS
+
+TESTS = Path(__file__).parent
+COLUMNS = {
+    "test_gemini_py.py": "Python SDK",
+    "test_gemini_js.py": "JavaScript SDK",
+    "test_wire.py": "raw HTTP",
+}
+SECTIONS = {
+    "generateContent": "Answers, whole",
+    "streamGenerateContent": "Answers, streamed",
+    "chats": "Chats",
+    "countTokens": "Counting tokens",
+    "models": "Models",
+    "transport": "Transport",
+    "errors": "Errors",
+    "strict mode": "Strict mode (`--strict`)",
+}
+INTRODUCTION = """\
+# Compatibility
+
+<!-- Written by tests/contract/compatibility.py from the contract tests; do not edit. -->
+
+What of the Gemini API is served, field by field. A ✓ stands for a test that `make test` runs against
+a server process: with google-genai 3.3.0 for Python, with @google/genai {javascript} for JavaScript,
+both unmodified, or with plain HTTP. An empty cell means that there is no such test; some things an
+SDK cannot do or hides.
+
+A field of the API is *honoured*, *approximated* as the row says, or *refused*: with a status 400,
+`INVALID_ARGUMENT`, and its path. No field is dropped in silence. Fields that no published client
+knows are refused as `Unknown name`.
+"""
+REFUSED = """\
+## Refused
+
+Each of these is known, and answered with 400 `INVALID_ARGUMENT` where it asks for something. Every
+row is tested over plain HTTP, whole and streamed.
+
+| field | let through | message |
+|---|---|---|"""
+
+
+class Row:
+    """One feature: who proves it, and what is to be said of it."""
+
+    def __init__(self) -> None:
+        self.columns: set[str] = set()
+        self.approximated: str | None = None
+
+
+class Collector:
+    """A plugin that reads the marks of collected tests."""
+
+    def __init__(self) -> None:
+        self.rows: dict[str, Row] = {}
+
+    def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
+        for item in items:
+            for mark in item.iter_markers("proves"):
+                for feature in mark.args:
+                    row = self.rows.setdefault(feature, Row())
+                    row.columns.add(COLUMNS[item.path.name])
+                    row.approximated = mark.kwargs.get("approximated") or row.approximated
+
+
+def collect() -> dict[str, Row]:
+    """Return the rows by feature."""
+    collector, said = Collector(), io.StringIO()
+    root = str(TESTS.parent.parent)
+    with contextlib.redirect_stdout(said):
+        code = pytest.main(
+            ["--collect-only", "-q", "-p", "no:cacheprovider", f"--rootdir={root}", str(TESTS)], [collector]
+        )
+    if code:
+        raise SystemExit(said.getvalue())
+    return collector.rows
+
+
+def page() -> str:
+    """Return the whole page."""
+    rows = collect()
+    sections = {name: {} for name in SECTIONS}
+    for feature, row in rows.items():
+        section, _, name = feature.partition(" · ")
+        sections[section][name] = row
+    lines = [INTRODUCTION.format(javascript=javascript_version())]
+    for section, features in sections.items():
+        lines += [
+            f"## {SECTIONS[section]}",
+            "",
+            f"| | {' | '.join(COLUMNS.values())} | status |",
+            "|---|---|---|---|---|",
+        ]
+        lines += [
+            f"| {name} | {cells(row)} | {status(row)} |"
+            for name, row in sorted(features.items(), key=lambda item: item[0].lower())
+        ]
+        lines.append("")
+    lines.append(REFUSED)
+    lines += [f"| `{row.path}` | {row.accepted} | {row.reason} |" for row in REFUSALS]
+    return "\n".join(lines) + "\n"
+
+
+def cells(row: Row) -> str:
+    return " | ".join("✓" if column in row.columns else "" for column in COLUMNS.values())
+
+
+def status(row: Row) -> str:
+    return f"approximated: {row.approximated}" if row.approximated else "honoured"
+
+
+def javascript_version() -> str:
+    package = (TESTS / "js" / "package.json").read_text()
+    return package.partition('"@google/genai": "')[2].partition('"')[0]
+
+
+if __name__ == "__main__":
+    sys.stdout.write(page())

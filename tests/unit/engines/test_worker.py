@@ -1,0 +1,252 @@
+"""The loop of the engine process, with a pipeline of our own making: random arrivals and cancellations."""
+
+import random
+import socket
+from collections import Counter
+
+import pytest
+
+from geminid.core.request import Sampling
+from geminid.engines.openvino.inbox import HungUp, Inbox, Outbox
+from geminid.engines.openvino.messages import (
+    Accepted,
+    Cancel,
+    Count,
+    Counted,
+    Load,
+    Message,
+    Refused,
+    Stepped,
+    Submit,
+    decode_from_worker,
+    frame,
+)
+from geminid.engines.openvino.pipeline import Produced
+from geminid.engines.openvino.worker import Worker
+
+STOP_ID = 256
+LOAD = Load(
+    weights="",
+    chat_template="{{ messages[-1].content }}",
+    template_options={},
+    context_tokens_max=50,
+    kv_cache_gib=1,
+    batch_tokens_max=1,
+    sequences_max=1,
+    properties={},
+)
+
+
+class FakeAnswer:
+    """Says the prompt's bytes back, one a step, then ends its turn."""
+
+    def __init__(self, prompt, tokens_max):
+        self.left, self.room, self.cancelled, self.fresh = [*prompt, STOP_ID], tokens_max, False, []
+
+    def advance(self):
+        token, self.room = self.left.pop(0), self.room - 1
+        ended = "stop" if token == STOP_ID else "max_tokens" if not self.room else ""
+        self.fresh.append(Produced([token], [-0.5], ended))
+        return ended
+
+    def read(self):
+        return self.fresh.pop(0) if self.fresh else None
+
+    def cancel(self):
+        self.cancelled = True
+
+
+class FakePipeline:
+    """Bytes as tokens; one step advances every answer by one."""
+
+    class tokenizer:  # noqa: N801 - in the place of an attribute
+        chat_template = ""
+        get_bos_token = get_eos_token = staticmethod(lambda: "")
+
+    stop_ids = frozenset({STOP_ID})
+    kv_tokens_max = 0
+
+    def __init__(self):
+        self.answers, self.added = [], 0
+
+    def vocabulary(self):
+        return {bytes([i]): i for i in range(256)} | {b"<|end|>": STOP_ID}
+
+    def control_tokens(self):
+        return {STOP_ID: "<|end|>"}
+
+    def encode(self, prompt):
+        if prompt == "explode":
+            raise ZeroDivisionError
+        return list(prompt.encode())
+
+    def draw(self, sampling, tokens_max, logprobs):
+        return tokens_max
+
+    def add(self, token_ids, draw):
+        self.added += 1
+        self.answers.append(FakeAnswer(token_ids, draw))
+        return self.answers[-1]
+
+    def busy(self):
+        return bool(self.answers)
+
+    def step(self):
+        self.answers = [each for each in self.answers if not each.cancelled and not each.advance()]
+
+    def kv_used(self):
+        return 0.25
+
+
+class Bench:
+    """Both ends of a link; ``turn`` lets the worker take, prepare and step once."""
+
+    def __init__(self):
+        self.server, theirs = socket.socketpair()
+        self.server.setblocking(False)
+        self.pipeline = FakePipeline()
+        self.worker = Worker(LOAD, self.pipeline, Inbox(theirs), Outbox(theirs))
+        self._theirs = theirs
+        self._buffer = b""
+
+    def send(self, *messages):
+        self.server.sendall(b"".join(map(frame, messages)))
+
+    def turn(self):
+        self.send(Count(0, (Message("user", "x"),)))  # so that the worker never waits
+        self.worker._drain()
+        self.worker._prepare_some()
+        if self.pipeline.busy():
+            self.worker._step()
+        return [message for message in self.received() if getattr(message, "id", None) != 0]
+
+    def received(self):
+        while True:
+            try:
+                self._buffer += self.server.recv(1 << 20)
+            except BlockingIOError:
+                break
+        while len(self._buffer) >= 4:
+            size = int.from_bytes(self._buffer[:4], "big")
+            yield decode_from_worker(self._buffer[4 : 4 + size])
+            self._buffer = self._buffer[4 + size :]
+
+    def close(self):
+        self.server.close()
+        self._theirs.close()
+
+
+@pytest.fixture
+def bench():
+    made = Bench()
+    yield made
+    made.close()
+
+
+def submit(number, text, **fields):
+    defaults = {
+        "sampling": Sampling(seed=1),
+        "candidates": 1,
+        "tokens_max": 40,
+        "stop": (),
+        "logprobs": False,
+    }
+    return Submit(id=number, messages=(Message("user", text),), **{**defaults, **fields})
+
+
+def settle(bench, *messages, turns=60):
+    bench.send(*messages)
+    return [message for _ in range(turns) for message in bench.turn()]
+
+
+def deltas(messages, number=1):
+    return [
+        delta
+        for message in messages
+        if isinstance(message, Stepped)
+        for delta in message.deltas
+        if delta.id == number
+    ]
+
+
+def test_an_answer_is_accepted_spelled_and_ended(bench):
+    messages = settle(bench, submit(1, "é!", logprobs=True))
+    assert messages[0] == Accepted(1, 3)
+    got = deltas(messages)
+    assert [(delta.text, delta.tokens, delta.finish) for delta in got] == [
+        ("", 1, ""),
+        ("é", 1, ""),
+        ("!", 1, ""),
+        ("", 0, "stop"),
+    ]
+    assert [len(delta.logprobs) for delta in got] == [1, 1, 1, 0]
+
+
+def test_a_stop_string_ends_the_answer_and_frees_its_cells(bench):
+    got = deltas(settle(bench, submit(1, "one END two", stop=("END",))))
+    assert "".join(delta.text for delta in got) == "one "
+    assert got[-1].finish == "stop"
+    assert not bench.pipeline.busy()
+
+
+def test_the_bound_on_tokens_is_cut_to_the_room_that_the_window_has(bench):
+    got = deltas(settle(bench, submit(1, "x" * 45)))
+    assert (sum(delta.tokens for delta in got), got[-1].finish) == (5, "max_tokens")
+
+
+def test_what_cannot_be_answered_is_refused_and_costs_nobody_else_anything(bench):
+    messages = settle(bench, submit(1, "x" * 50), submit(2, ""), submit(3, "explode"), submit(4, "ok"))
+    refused = {message.id: message for message in messages if isinstance(message, Refused)}
+    assert (refused[1].kind, refused[1].tokens, refused[1].tokens_max) == ("too_long", 50, 49)
+    assert refused[2].kind == "invalid"
+    assert refused[3].kind == "failed"
+    assert deltas(messages, 4)[-1].finish == "stop"
+
+
+def test_candidates_are_separate_answers_of_one_request(bench):
+    got = deltas(settle(bench, submit(1, "ab", candidates=2)))
+    assert Counter(delta.candidate for delta in got) == {0: 3, 1: 3}
+
+
+def test_a_prompt_whose_caller_has_left_is_never_prepared(bench):
+    settle(bench, submit(1, "abc"), Cancel(1), turns=3)
+    assert bench.pipeline.added == 0
+
+
+def test_counting_produces_nothing(bench):
+    assert settle(bench, Count(5, (Message("user", "abc"),)), turns=2) == [Counted(5, 3)]
+
+
+def test_the_loop_ends_when_the_server_hangs_up(bench):
+    bench.server.close()
+    with pytest.raises(HungUp):
+        bench.worker.run()
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_whatever_arrives_each_request_ends_once_and_nothing_is_left(bench, seed):
+    chance = random.Random(seed)
+    cancelled, ends, submitted = set(), Counter(), 0
+    for _ in range(300):
+        for _ in range(chance.choice([0, 0, 1, 3])):
+            submitted += 1
+            bench.send(
+                submit(
+                    submitted, chance.choice(["a", "é" * 9, "x" * 60, "explode", "stop here"]), stop=("here",)
+                )
+            )
+        if submitted and chance.random() < 0.3:
+            cancelled.add(left := chance.randint(1, submitted))
+            bench.send(Cancel(left))
+        for message in settle(bench, turns=1):
+            ends.update([message.id] if isinstance(message, Refused) else [])
+            if isinstance(message, Stepped):
+                ends.update(delta.id for delta in message.deltas if delta.finish)
+    for message in settle(bench, turns=100):
+        if isinstance(message, Stepped):
+            ends.update(delta.id for delta in message.deltas if delta.finish)
+    assert set(ends.values()) <= {1}, seed
+    assert set(range(1, submitted + 1)) - cancelled <= ends.keys(), seed
+    assert not bench.worker._running
+    assert not bench.worker._waiting
+    assert not bench.pipeline.busy()

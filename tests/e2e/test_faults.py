@@ -133,3 +133,21 @@ async def test_a_server_that_is_killed_takes_its_engine_along(tmp_path):
         os.kill(started.process.pid, signal.SIGKILL)
         psutil.wait_procs([worker], timeout=5)
         assert not worker.is_running()
+
+
+@pytest.mark.parametrize("signal_number", [signal.SIGTERM, signal.SIGINT], ids=lambda s: s.name)
+async def test_a_server_that_is_told_to_stop_lets_answers_finish_and_stops_its_engine(
+    tmp_path, signal_number
+):
+    with serving(tmp_path, "--pull", environ=SMALL) as started:
+        started.wait_ready()
+        worker = psutil.Process(started.engine()["pid"])
+        async with httpx.AsyncClient(timeout=60) as client:
+            running = asyncio.create_task(
+                outcome(client, started.url, "Write a long story about the sea.", 20)
+            )
+            await asyncio.sleep(0.5)
+            started.process.send_signal(signal_number)
+            assert await running == "MAX_TOKENS"
+        assert started.process.wait(20) == 0
+        assert not worker.is_running()

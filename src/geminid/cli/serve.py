@@ -5,7 +5,10 @@ from __future__ import annotations
 import asyncio
 import gc
 import ipaddress
+import signal
 import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import uvicorn
 import uvloop
@@ -86,6 +89,18 @@ class _Server(uvicorn.Server):
         super().__init__(config)
         self._app = app
 
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Stop on SIGINT and SIGTERM; uvicorn would raise them again and end us before the engines."""
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(number, self.handle_exit, number, None)
+        try:
+            yield
+        finally:
+            for number in (signal.SIGINT, signal.SIGTERM):
+                loop.remove_signal_handler(number)
+
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
         assert sockets is not None
@@ -93,7 +108,10 @@ class _Server(uvicorn.Server):
         gc.freeze()  # else a full collection stops all answers for some 40 ms now and then
         host, port = sockets[0].getsockname()[:2]
         address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
-        errors.print(f"geminid is listening on http://{address}", style="bold", highlight=False)
-        errors.print(f"model: {self._app.served.default.name} (and {len(self._app.served.aliases)} aliases)")
+        served = self._app.served
+        errors.print(f"geminid is listening on http://{address}", style="bold", soft_wrap=True)
+        errors.print(f"model: {served.default.name} (and {len(served.aliases)} aliases)", soft_wrap=True)
         if not self._app.config.server.keys:
-            errors.print("keys: none are set, so any key is accepted; only this machine can reach the server")
+            errors.print(
+                "keys: none, so any is accepted; only this machine can reach the server", soft_wrap=True
+            )

@@ -49,7 +49,7 @@ def test_a_file_and_a_card_of_ones_own_are_served_side_by_side(gguf, tmp_path):
     }
     body = {
         "contents": [{"parts": [{"text": "What is the capital of France?"}]}],
-        "generationConfig": {"maxOutputTokens": 12},
+        "generationConfig": {"maxOutputTokens": 12, "temperature": 0},
     }
     with serving(tmp_path, "--model", str(mine), environ=environ) as server:
         server.wait_ready()
@@ -63,6 +63,6 @@ def test_a_file_and_a_card_of_ones_own_are_served_side_by_side(gguf, tmp_path):
         }
         assert [answer["modelVersion"] for answer in answers.values()] == ["my-model", "second"]
         texts = [answer["candidates"][0]["content"]["parts"][0]["text"] for answer in answers.values()]
-        assert texts[0] == texts[1]  # the same weights, greedy
+        assert texts[0] == texts[1]  # the same weights, both greedy
         states = {state["model"]: state["phase"] for state in server.get("/readyz").json()["models"]}
         assert states == {"my-model": "ready", "second": "ready"}

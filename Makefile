@@ -61,6 +61,8 @@ lock: $(VENV)/.bootstrap-ready  ## write requirements/*.txt afresh
 
 docs: setup-dev  ## regenerate docs/reference
 	$(BIN)/python docs/generate.py
+	$(BIN)/python tests/contract/compatibility.py > docs/reference/compatibility.md.new
+	mv docs/reference/compatibility.md.new docs/reference/compatibility.md
 
 clean:
 	rm -rf $(VENV) tests/contract/js/node_modules

@@ -19,7 +19,7 @@ from benchmarks import machine
 from benchmarks.figures import Outcome, Result
 from benchmarks.report import markdown
 
-SCENARIOS = ("throughput", "prefix", "wire", "http_servers")
+SCENARIOS = ("throughput", "prefix", "recovery", "wire", "http_servers")
 RESULTS = machine.ROOT / "benchmarks" / "results"
 
 

@@ -2,6 +2,7 @@
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -40,6 +41,7 @@ def test_the_javascript_example_prints_an_answer(real):
         script.unlink()
 
 
+@pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not installed")
 def test_the_curl_example_gets_an_answer(real):
     assert '"finishReason": "STOP"' in run("sh", "-c", example("sh").replace(ADDRESS, real.url))
 

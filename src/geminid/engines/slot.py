@@ -34,6 +34,7 @@ class Slot:
         self.request = request
         self.accepted: asyncio.Future[Started] = asyncio.get_running_loop().create_future()
         self.produced = False
+        self.deaths = 0  # engine processes that died while they had this request
         self._pending: dict[int, _Pending] = {}
         self._open = set(range(request.candidates))
         self._problem: Problem | None = None
@@ -43,6 +44,11 @@ class Slot:
     def ended(self) -> bool:
         """Whether the outcome is known; what was produced may still wait to be read."""
         return self._problem is not None or not self._open
+
+    @property
+    def complete(self) -> bool:
+        """Whether every candidate finished, so that the engine holds nothing of the request."""
+        return not self._open
 
     def accept(self, started: Started) -> None:
         """Note that the engine took the request. A second time (after a retry) changes nothing."""

@@ -159,3 +159,26 @@ async def test_closing_ends_what_still_runs():
         await asyncio.sleep(0.1)
     with pytest.raises(Unavailable, match="shutting down"):
         await waiting
+
+
+async def test_a_request_that_failed_for_one_candidate_is_cancelled_for_the_others(caplog):
+    caplog.set_level("INFO")
+    async with engine() as real:
+        with pytest.raises(Unavailable):
+            await ask(real, "no memory")
+        await ask(real, "1")
+        for _ in range(100):
+            if "cancelled 1" in caplog.text:
+                return
+            await asyncio.sleep(0.05)
+    raise AssertionError(caplog.text)
+
+
+async def test_a_machine_that_cannot_start_a_process_is_told_and_tried_again(monkeypatch):
+    made = ModelEngine(make.card(), LOAD, queue_max=1, worker=("/no/such/interpreter",))
+    try:
+        with pytest.raises(Unavailable, match="no process can be started"):
+            await made.ready()
+        assert not made._supervisor.done()
+    finally:
+        await made.close()

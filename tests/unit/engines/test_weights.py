@@ -1,4 +1,6 @@
+import os
 import subprocess
+import time
 
 import pytest
 
@@ -46,6 +48,17 @@ def test_a_conversion_is_done_once_and_is_visible_only_when_complete(tmp_path, m
     assert (folder / "openvino_model.xml").read_text() == "<net/>"
     assert len(runs) == 1
     assert [each.name for each in folder.parent.iterdir()] == [folder.name]
+
+
+def test_what_a_killed_conversion_left_is_swept_an_hour_later(tmp_path, monkeypatch):
+    path, parent = tmp_path / "w.gguf", tmp_path / "converted"
+    path.write_bytes(b"GGUF garbage")
+    for name, age_s in (("old", 4000), ("new", 10)):
+        (parent / f".convert-{name}").mkdir(parents=True)
+        os.utime(parent / f".convert-{name}", times=(time.time() - age_s,) * 2)
+    with pytest.raises(FailedPrecondition):
+        converted(path, tmp_path)
+    assert [each.name for each in parent.iterdir()] == [".convert-new"]
 
 
 def test_only_small_files_on_machines_without_avx512_are_unpacked(tmp_path, monkeypatch):

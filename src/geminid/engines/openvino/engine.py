@@ -67,7 +67,6 @@ class ModelEngine:
         self._worker = worker
         self._ids = itertools.count(1)
         self._slots: dict[int, Slot] = {}
-        self._deaths: dict[int, int] = {}
         self._counts: dict[int, tuple[Count, asyncio.Future[int]]] = {}
         self._link: Link | None = None
         self._ready: Ready | None = None
@@ -175,8 +174,7 @@ class ModelEngine:
 
     def _leave(self, request_id: int, slot: Slot) -> None:
         del self._slots[request_id]
-        self._deaths.pop(request_id, None)
-        if not slot.ended and self._link is not None and self._ready is not None:
+        if not slot.complete and self._link is not None and self._ready is not None:
             self._link.send(Cancel(request_id))
 
     def _fail_all(self, problem: Problem) -> None:
@@ -252,7 +250,11 @@ class ModelEngine:
     async def _supervise(self) -> None:
         while True:
             await asyncio.sleep(RESTART_PAUSES_S[min(self._failures, len(RESTART_PAUSES_S) - 1)])
-            self._link = link = await Link.start(self._receive, self._worker)
+            try:
+                self._link = link = await Link.start(self._receive, self._worker)
+            except OSError as error:  # no memory or no descriptors for one more process
+                self._fail_to_load(f"no process can be started: {error}")
+                continue
             link.send(self._load)
             await self._watch(link)
             self._bury(link)
@@ -279,21 +281,24 @@ class ModelEngine:
         self._restarts += 1
         log.error("%s: engine process %s", self.card.name, link.death())
         if was_ready is None:
-            self._failures += 1
-            self._detail = f"The model {self.card.name} cannot be loaded: {link.death()}. {link.last_words()}"
-            self._fail_all(Unavailable(self._detail, retry_after_ms=RETRY_AFTER_MS))
-            self._changed.set()
+            self._fail_to_load(f"{link.death()}. {link.last_words()}")
             return
-        for request_id, slot in self._slots.items():
-            self._deaths[request_id] = self._deaths.get(request_id, 0) + 1
+        for slot in self._slots.values():
+            slot.deaths += 1
             if slot.produced:
                 slot.fail(
                     Unavailable(
                         "The engine stopped in the middle of this answer.", retry_after_ms=RETRY_AFTER_MS
                     )
                 )
-            elif self._deaths[request_id] >= DEATHS_MAX:
+            elif slot.deaths >= DEATHS_MAX:
                 slot.fail(Internal("The engine stopped twice while it had this request."))
+
+    def _fail_to_load(self, why: str) -> None:
+        self._failures += 1
+        self._detail = f"The model {self.card.name} cannot be loaded: {why}"
+        self._fail_all(Unavailable(self._detail, retry_after_ms=RETRY_AFTER_MS))
+        self._changed.set()
 
 
 def _problem_of(refused: Refused) -> Problem:

@@ -41,19 +41,24 @@ class Link:
 
     @classmethod
     async def start(cls, receive: Callable[[FromWorker], None], command: Sequence[str] = WORKER) -> Link:
-        """Start a process; each frame it sends is given to ``receive`` on the event loop."""
+        """Start a process; each frame it sends is given to ``receive`` on the event loop.
+
+        Raises ``OSError`` when the machine cannot start one.
+        """
         ours, theirs = socket.socketpair()
-        process = await asyncio.create_subprocess_exec(
-            *command,
-            str(theirs.fileno()),
-            pass_fds=[theirs.fileno()],
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=asyncio.subprocess.DEVNULL,
-            stderr=asyncio.subprocess.PIPE,
-            start_new_session=True,
-        )
-        theirs.close()
-        reader, writer = await asyncio.open_unix_connection(sock=ours)
+        with theirs, contextlib.ExitStack() as undo:
+            undo.enter_context(ours)
+            process = await asyncio.create_subprocess_exec(
+                *command,
+                str(theirs.fileno()),
+                pass_fds=[theirs.fileno()],
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=asyncio.subprocess.DEVNULL,
+                stderr=asyncio.subprocess.PIPE,
+                start_new_session=True,
+            )
+            reader, writer = await asyncio.open_unix_connection(sock=ours)
+            undo.pop_all()
         link = cls(process, writer)
         link._tasks = [
             asyncio.create_task(link._listen(reader, receive)),

@@ -10,9 +10,11 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
+import time
 from pathlib import Path
 from typing import Literal
 
@@ -25,6 +27,8 @@ Precision = Literal["packed", "f32"]
 """``packed`` keeps the quantised weights; ``f32`` unpacks them once: more memory, less work a step."""
 
 F32_BYTES_MAX = 1 << 30
+SCRATCH = ".convert-"
+SCRATCH_S_MAX = 3600
 CONVERTER = (sys.executable, "-m", "geminid.engines.openvino.convert")
 
 
@@ -39,7 +43,8 @@ def converted(weights: Path, cache: Path, precision: Precision = "packed") -> Pa
     folder = located(weights, cache, precision)
     if not folder.exists():
         folder.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".convert-") as scratch:
+        _sweep(folder.parent)
+        with tempfile.TemporaryDirectory(dir=folder.parent, prefix=SCRATCH) as scratch:
             _run(weights, Path(scratch), precision)
             _publish(Path(scratch), folder)
     return folder
@@ -67,6 +72,13 @@ def _has_avx512() -> bool:
         return "avx512f" in Path("/proc/cpuinfo").read_text()
     except OSError:
         return True
+
+
+def _sweep(parent: Path) -> None:
+    """Remove what conversions that were killed an hour ago or more left behind."""
+    for scratch in parent.glob(f"{SCRATCH}*"):
+        if time.time() - scratch.stat().st_mtime > SCRATCH_S_MAX:
+            shutil.rmtree(scratch, ignore_errors=True)
 
 
 def _run(weights: Path, scratch: Path, precision: Precision) -> None:

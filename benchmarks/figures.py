@@ -13,7 +13,7 @@ import msgspec
 
 
 class Figure(msgspec.Struct, frozen=True):
-    """One measured quantity over ``n`` runs: the median and the extremes."""
+    """One measured quantity over ``n`` runs: the median and the extremes. Without runs they mean nothing."""
 
     median: float
     low: float
@@ -69,7 +69,7 @@ def figure(values: Iterable[float]) -> Figure:
     """Return median and extremes; values that do not exist (NaN) are left out."""
     known = [value for value in values if value == value]
     if not known:
-        return Figure(float("nan"), float("nan"), float("nan"), 0)
+        return Figure(0.0, 0.0, 0.0, 0)
     return Figure(statistics.median(known), min(known), max(known), len(known))
 
 

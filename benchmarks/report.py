@@ -17,6 +17,7 @@ PREAMBLE = "Medians, with the lowest and the highest of the runs in brackets."
 TITLES = {
     "throughput": "Throughput and latency",
     "prefix": "Shared prefixes",
+    "recovery": "A lost engine",
     "wire": "The wire",
     "http_servers": "HTTP servers",
 }

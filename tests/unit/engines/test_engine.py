@@ -122,6 +122,8 @@ async def test_a_full_queue_refuses_at_once_with_a_hint():
         async with real.generate(make.request("never")):
             with pytest.raises(Unavailable) as refused:
                 await ask(real, "1")
+            with pytest.raises(Unavailable, match="1 requests wait"):
+                await real.count(make.request())
         assert refused.value.retry_after_ms
 
 

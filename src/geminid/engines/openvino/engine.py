@@ -86,12 +86,7 @@ class ModelEngine:
     @asynccontextmanager
     async def generate(self, request: GenerateRequest) -> AsyncIterator[AsyncIterator[Event]]:
         """Answer one request; see :class:`geminid.engines.protocol.Engine`."""
-        if len(self._slots) >= self._queue_max:
-            raise Unavailable(
-                f"{len(self._slots)} requests wait for this model already.", retry_after_ms=RETRY_AFTER_MS
-            )
-        if self._failures:
-            raise Unavailable(self._detail, retry_after_ms=RETRY_AFTER_MS)
+        self._admit()
         request_id, slot = next(self._ids), Slot(request)
         self._slots[request_id] = slot
         try:
@@ -104,6 +99,7 @@ class ModelEngine:
 
     async def count(self, request: GenerateRequest) -> int:
         """Return the number of tokens of the request's prompt."""
+        self._admit()
         request_id = next(self._ids)
         count = Count(request_id, messages_of(request))
         future: asyncio.Future[int] = asyncio.get_running_loop().create_future()
@@ -155,6 +151,13 @@ class ModelEngine:
         return "restarting" if self._restarts else "loading"
 
     # -- the requests ------------------------------------------------------------------------------
+
+    def _admit(self) -> None:
+        """Refuse early what would only wait: a full queue, or a model that cannot be loaded."""
+        if self._failures:
+            raise Unavailable(self._detail, retry_after_ms=RETRY_AFTER_MS)
+        if (held := len(self._slots) + len(self._counts)) >= self._queue_max:
+            raise Unavailable(f"{held} requests wait for this model already.", retry_after_ms=RETRY_AFTER_MS)
 
     def _send(self, request_id: int) -> None:
         assert self._link is not None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from importlib import import_module
+from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -12,7 +13,6 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from geminid import __version__
 from geminid.cli.setup import catalog_of, find_model, prepare, read_settings, start_logging
 from geminid.cli.terminal import pull_progress, told, write_json
 from geminid.core.card import ModelCard
@@ -209,7 +209,7 @@ def doctor(
 @app.command("version")
 def show_version() -> None:
     """Show the version."""
-    Console().print(__version__, highlight=False)
+    Console().print(version("geminid"), highlight=False)
 
 
 def _shown(name: str, value: Any) -> Any:

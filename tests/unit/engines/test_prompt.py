@@ -4,8 +4,9 @@ from hypothesis import strategies as st
 
 import make
 from geminid.core.content import Text, Thought, Turn
+from geminid.engines.openvino.conversation import messages_of
 from geminid.engines.openvino.messages import Message
-from geminid.engines.openvino.prompt import PLAIN_TEMPLATE, Prompt, TemplateRefusal, messages_of
+from geminid.engines.openvino.prompt import PLAIN_TEMPLATE, Prompt, TemplateRefusal
 
 CHATML = (
     "{% for message in messages %}<|im_start|>{{ message['role'] }}\n{{ message['content'] }}<|im_end|>\n"

@@ -19,6 +19,7 @@ from geminid.core.errors import InputTooLong, Internal, InvalidArgument, Problem
 from geminid.core.events import Event, FinishReason, Started, TokenLogprob
 from geminid.core.request import GenerateRequest
 from geminid.core.usage import Usage
+from geminid.engines.openvino.conversation import messages_of
 from geminid.engines.openvino.link import WORKER, Link
 from geminid.engines.openvino.messages import (
     Accepted,
@@ -33,7 +34,6 @@ from geminid.engines.openvino.messages import (
     Stepped,
     Submit,
 )
-from geminid.engines.openvino.prompt import messages_of
 from geminid.engines.openvino.watchdog import Patience, Watchdog
 from geminid.engines.protocol import EngineState, Phase
 from geminid.engines.slot import Slot

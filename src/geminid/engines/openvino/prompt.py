@@ -1,4 +1,4 @@
-"""From a conversation to the text that the model reads.
+"""From chat messages to the text that the model reads.
 
 Templates come with the weights and are other people's programs: they are rendered in Jinja's
 sandbox, in the engine process. Invariant: text of a caller never becomes a control token; a marker
@@ -16,12 +16,9 @@ import jinja2
 from jinja2.ext import loopcontrols
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
-from geminid.core.content import Part, Text
-from geminid.core.request import GenerateRequest
 from geminid.engines.openvino.messages import Message
 
 ZERO_WIDTH_SPACE = "\u200b"
-ROLES = {"user": "user", "model": "assistant"}
 
 PLAIN_TEMPLATE = (
     "{% for message in messages %}"
@@ -34,25 +31,6 @@ PLAIN_TEMPLATE = (
 
 class TemplateRefusal(ValueError):
     """The template does not take this conversation; the message is the template's own."""
-
-
-def messages_of(request: GenerateRequest) -> tuple[Message, ...]:
-    """Return the chat messages of a request: system first, neighbours of one role joined.
-
-    Thoughts of earlier turns are left out: they are not prompted again.
-    """
-    messages = [Message("system", _joined(request.system))] if request.system else []
-    for turn in request.turns:
-        role, content = ROLES[turn.role], _joined(turn.parts)
-        if messages and messages[-1].role == role:
-            messages[-1] = Message(role, f"{messages[-1].content}\n{content}")
-        else:
-            messages.append(Message(role, content))
-    return tuple(messages)
-
-
-def _joined(parts: Iterable[Part]) -> str:
-    return "".join(part.text for part in parts if isinstance(part, Text))
 
 
 class Prompt:

@@ -61,19 +61,13 @@ def _download(source: PackageSource, work: Path, report: Report) -> Path:
 def _run(command: list[str], log: int, work: Path, source: PackageSource, report: Report) -> int:
     """Run pip to its end, telling how the file grows; it is stopped when anything goes wrong here."""
     environment = {**os.environ, "TMPDIR": str(work)}
+    total_bytes = source.archive_size_bytes or source.size_bytes
     process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=environment)
     try:
         while True:
             # pip may hold the wheel in two places while it moves it, hence the largest and not the sum.
-            done_bytes = min(
-                max(stored_bytes(work), default=0),
-                (source.archive_size_bytes or source.size_bytes) or sys.maxsize,
-            )
-            report(
-                Progress(
-                    "download", done_bytes, (source.archive_size_bytes or source.size_bytes), source.package
-                )
-            )
+            done_bytes = min(max(stored_bytes(work), default=0), total_bytes or sys.maxsize)
+            report(Progress("download", done_bytes, total_bytes, source.package))
             try:
                 return process.wait(POLL_S)
             except subprocess.TimeoutExpired:

@@ -19,8 +19,9 @@ import openvino_genai
 import openvino_tokenizers
 from openvino import opset13
 
+from geminid.engines.openvino.pipeline import NO_LIMIT, stop_ids_of
+
 MODEL, TOKENIZER = "openvino_model.xml", "openvino_tokenizer.xml"
-NO_LIMIT = 2**31 - 1
 
 
 def convert(weights: Path, folder: Path, precision: str) -> None:
@@ -42,8 +43,8 @@ def convert(weights: Path, folder: Path, precision: str) -> None:
 
 def _save_generation_config(config: Any, folder: Path) -> None:
     """The IR does not say which tokens end an answer; a file that the library reads does."""
-    stop_ids = sorted({i for i in {config.eos_token_id, *config.stop_token_ids} if i >= 0})
-    (folder / "generation_config.json").write_bytes(msgspec.json.encode({"eos_token_id": stop_ids}))
+    stop_ids = {"eos_token_id": sorted(stop_ids_of(config))}
+    (folder / "generation_config.json").write_bytes(msgspec.json.encode(stop_ids))
 
 
 def _edit(path: Path, change: Callable[[openvino.Core, Any], None]) -> None:

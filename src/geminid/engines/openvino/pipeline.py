@@ -80,8 +80,7 @@ class Pipeline:
         self._native = openvino_genai.ContinuousBatchingPipeline(
             load.weights, self.tokenizer, _scheduler(load), "CPU", **load.properties
         )
-        config = self._native.get_config()
-        self.stop_ids = {i for i in {config.eos_token_id, *config.stop_token_ids} if i >= 0}
+        self.stop_ids = stop_ids_of(self._native.get_config())
         self._next_id = 0
         self.kv_tokens_max = self._measure_kv()
 
@@ -151,6 +150,11 @@ class Pipeline:
             used = max(used, self.kv_used())
         answer.read()
         return int(KV_BLOCK_TOKENS / used) if used else 0
+
+
+def stop_ids_of(config: Any) -> set[int]:
+    """Return the tokens that end an answer, by the library's generation config of a model."""
+    return {i for i in {config.eos_token_id, *config.stop_token_ids} if i >= 0}
 
 
 def _scheduler(load: Load) -> openvino_genai.SchedulerConfig:

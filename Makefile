@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 UV := $(BIN)/python -m uv
 SERVE_ARGS ?=
 
-.PHONY: setup setup-dev setup-js serve test lint format bench lock docs clean
+.PHONY: setup setup-dev setup-js serve test prove lint format bench lock docs clean
 
 setup: $(VENV)/.run-ready  ## environment from the hashed lock
 
@@ -42,6 +42,9 @@ serve: setup  ## pull the default model if it is absent, serve on 127.0.0.1:8080
 test: setup-dev setup-js  ## every test
 	$(BIN)/coverage run -m pytest -q
 	$(BIN)/coverage report --include='src/geminid/core/*,src/geminid/wire/*' --fail-under=95
+
+prove: setup-dev  ## the long runs behind the promises: every random case on the real engine
+	GEMINID_PROVE=all $(BIN)/python -m pytest -q -s tests/e2e/test_thinking.py tests/e2e/test_schemas.py tests/e2e/test_functions.py
 
 lint: setup-dev
 	$(BIN)/ruff check .

@@ -17,7 +17,7 @@ from benchmarks.child import serve_lines
 from benchmarks.load import Sample, Waved
 from geminid.core.request import Sampling
 from geminid.engines.openvino.fleet import load_of
-from geminid.engines.openvino.messages import Message
+from geminid.engines.openvino.messages import Conversation, Message
 from geminid.engines.openvino.pipeline import Answer, Pipeline
 from geminid.engines.openvino.prompt import Prompt
 
@@ -50,7 +50,7 @@ class InProcess:
     def answer(self, question: Question) -> Waved | list[str]:
         """Answer a wave, or return rendered prompts."""
         if question.render:
-            return [self._prompt.render([Message("user", text)]) for text in question.prompts]
+            return [self._prompt.render(Conversation((Message("user", text),))) for text in question.prompts]
         return self._wave(question)
 
     def _wave(self, question: Question) -> Waved:

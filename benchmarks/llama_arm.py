@@ -17,8 +17,8 @@ SLOT_TOKENS = 1024
 
 
 def main() -> None:
-    """Entry point: WEIGHTS SLOTS."""
-    weights, slots = sys.argv[1], int(sys.argv[2])
+    """Entry point: WEIGHTS SLOTS [FOLDER]. With a folder, states of slots can be saved and restored."""
+    weights, slots, *folder = sys.argv[1], int(sys.argv[2]), *sys.argv[3:]
     params = xllamacpp.CommonParams()
     params.model.path = weights
     params.n_parallel = slots
@@ -29,6 +29,8 @@ def main() -> None:
     params.cpuparams.n_threads = params.cpuparams_batch.n_threads = os.cpu_count() or 1
     params.hostnames = ["127.0.0.1"] if isinstance(params.hostnames, list) else params.hostnames
     params.port = 0
+    if folder:
+        params.slot_save_path = f"{folder[0]}/"
     params.warmup = True
     params.ui = False
     server = xllamacpp.Server(params)

@@ -16,10 +16,9 @@ import msgspec
 import uvloop
 
 from benchmarks.child import serve_lines
+from benchmarks.connection import Connection, connect, request_bytes
 
 TOKENS = re.compile(rb'"(?:candidatesTokenCount|tokens_predicted)":\s*(\d+)')
-LENGTH = re.compile(rb"content-length:\s*(\d+)", re.IGNORECASE)
-LAST_CHUNK = b"0\r\n\r\n"
 
 
 class Wave(msgspec.Struct, frozen=True, kw_only=True):
@@ -48,75 +47,6 @@ class Waved(msgspec.Struct, kw_only=True):
 
     samples: list[Sample]
     client_cpu_s: float = 0.0
-
-
-class Connection(asyncio.Protocol):
-    """One keep-alive connection. ``reads`` are the raw arrivals of the answer that is under way."""
-
-    def __init__(self) -> None:
-        self.reads: list[tuple[float, bytes]] = []
-        self._answered: asyncio.Future[None] | None = None
-        self._expected = -1
-        self._received = 0
-        self._transport: asyncio.Transport | None = None
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Keep the way out."""
-        self._transport = cast("asyncio.Transport", transport)  # uvloop's is none by descent
-
-    def data_received(self, data: bytes) -> None:
-        """Note an arrival, and whether it was the last of its answer."""
-        if not self.reads:
-            self._expected = _answer_bytes(data)
-        self.reads.append((time.perf_counter(), data))
-        self._received += len(data)
-        if self._expected >= 0:
-            over = self._received >= self._expected
-        else:
-            over = data == LAST_CHUNK or data.endswith(b"\r\n" + LAST_CHUNK)
-        if over:
-            self._done()
-
-    def connection_lost(self, error: Exception | None) -> None:
-        """Whatever was answered was all."""
-        self._done()
-
-    async def ask(self, request: bytes) -> None:
-        """Send a whole request and wait for the end of its answer."""
-        assert self._transport is not None
-        self.reads, self._received, self._expected = [], 0, -1
-        self._answered = asyncio.get_running_loop().create_future()
-        self._transport.write(request)
-        await self._answered
-
-    def close(self) -> None:
-        """Hang up."""
-        assert self._transport is not None
-        self._transport.close()
-
-    def _done(self) -> None:
-        if self._answered and not self._answered.done():
-            self._answered.set_result(None)
-
-
-def _answer_bytes(first: bytes) -> int:
-    """Return how many bytes the answer has, its head included; -1 if it comes in chunks."""
-    head, _, _ = first.partition(b"\r\n\r\n")
-    found = LENGTH.search(head)
-    return len(head) + 4 + int(found[1]) if found else -1
-
-
-async def connect(port: int, count: int) -> list[Connection]:
-    """Open ``count`` connections to this machine."""
-    loop = asyncio.get_running_loop()
-    return [(await loop.create_connection(Connection, "127.0.0.1", port))[1] for _ in range(count)]
-
-
-def request_bytes(path: str, body: str) -> bytes:
-    """Return a POST of JSON as it stands on the wire."""
-    raw = body.encode()
-    head = f"POST {path} HTTP/1.1\r\nhost: 127.0.0.1\r\ncontent-type: application/json\r\n"
-    return f"{head}content-length: {len(raw)}\r\n\r\n".encode() + raw
 
 
 async def _wave(wave: Wave) -> Waved:
@@ -196,17 +126,93 @@ async def _hammer(job: Hammer) -> Hammered:
     return result
 
 
+class Pool(msgspec.Struct, frozen=True, kw_only=True):
+    """Each of ``bodies`` once, over connections that take the next one as soon as they are free.
+
+    For whole answers of known length, not for streams.
+    """
+
+    kind: Literal["pool"] = "pool"
+    port: int
+    path: str
+    bodies: list[str]
+    connections: int
+
+
+class Reply(msgspec.Struct, frozen=True, kw_only=True):
+    """One answer: the seconds that it took, its HTTP status (0: there was none), its body."""
+
+    seconds: float
+    status: int
+    body: str
+
+
+class Pooled(msgspec.Struct, kw_only=True):
+    """What came of a pool; ``replies`` are in the order of the bodies."""
+
+    seconds: float
+    replies: list[Reply]
+    client_cpu_s: float
+
+
+async def _pool(job: Pool) -> Pooled:
+    connections = await connect(job.port, min(job.connections, len(job.bodies)))
+    todo = iter(enumerate([request_bytes(job.path, body) for body in job.bodies]))
+    came: dict[int, tuple[float, list[tuple[float, bytes]]]] = {}
+    cpu_s, began_s = time.process_time(), time.perf_counter()
+
+    async def work(connection: Connection) -> None:
+        for number, request in todo:  # one iterator for all
+            asked_s = time.perf_counter()
+            connection = await _asked(connection, request, job.port)
+            came[number] = (time.perf_counter() - asked_s, connection.reads)
+        connection.close()
+
+    await asyncio.gather(*map(work, connections))
+    seconds, cpu_s = time.perf_counter() - began_s, time.process_time() - cpu_s
+    replies = [_reply(*came[number]) for number in range(len(job.bodies))]
+    return Pooled(seconds=seconds, replies=replies, client_cpu_s=cpu_s)
+
+
+async def _asked(connection: Connection, request: bytes, port: int) -> Connection:
+    """Ask, on a new connection if the server has closed this one, which it may after some requests."""
+    if connection.open:
+        await connection.ask(request)
+        if connection.reads:
+            return connection
+    (fresh,) = await connect(port, 1)
+    await fresh.ask(request)
+    return fresh
+
+
+def _reply(seconds: float, reads: list[tuple[float, bytes]]) -> Reply:
+    head, _, body = b"".join(data for _, data in reads).partition(b"\r\n\r\n")
+    status = head[9:12]
+    return Reply(
+        seconds=seconds,
+        status=int(status) if status.isdigit() else 0,
+        body=body.decode("utf-8", "replace"),
+    )
+
+
 class Job(msgspec.Struct, frozen=True):
-    """One of the two kinds of work."""
+    """One of the three kinds of work."""
 
     wave: Wave | None = None
     hammer: Hammer | None = None
+    pool: Pool | None = None
+
+
+async def _done(job: Job) -> Waved | Hammered | Pooled:
+    if job.pool:
+        return await _pool(job.pool)
+    return await (_wave(job.wave) if job.wave else _hammer(cast("Hammer", job.hammer)))
 
 
 def main() -> None:
     """Entry point of the process."""
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        serve_lines(Job, lambda job: runner.run(_wave(job.wave) if job.wave else _hammer(job.hammer)))
+        serve_lines(Job, lambda job: runner.run(_done(job)))
 
 
 if __name__ == "__main__":

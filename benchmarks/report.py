@@ -20,6 +20,9 @@ TITLES = {
     "recovery": "A lost engine",
     "wire": "The wire",
     "http_servers": "HTTP servers",
+    "schema_speed": "Schemas",
+    "classification": "Classification",
+    "thinking": "Thinking",
 }
 
 

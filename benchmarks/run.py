@@ -19,7 +19,17 @@ from benchmarks import machine
 from benchmarks.figures import Outcome, Result
 from benchmarks.report import markdown
 
-SCENARIOS = ("throughput", "prefix", "recovery", "wire", "http_servers")
+SCENARIOS = (
+    "throughput",
+    "prefix",
+    "recovery",
+    "wire",
+    "http_servers",
+    "long_input",
+    "schema_speed",
+    "classification",
+    "thinking",
+)
 RESULTS = machine.ROOT / "benchmarks" / "results"
 
 

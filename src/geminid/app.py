@@ -25,8 +25,10 @@ from geminid.core.errors import Problem
 from geminid.engines.openvino.fleet import Fleet, FleetConfig
 from geminid.engines.openvino.watchdog import Patience
 from geminid.engines.protocol import Engine
-from geminid.engines.scripted import ScriptedEngine, read_script
+from geminid.engines.script import read_script
+from geminid.engines.scripted import ScriptedEngine
 from geminid.service.generate import Generator
+from geminid.service.signatures import Signer, kept_secret
 from geminid.telemetry import Telemetry
 from geminid.web import app as web
 
@@ -59,6 +61,7 @@ async def running(config: Config, catalog: Catalog, default: ModelCard) -> Async
     loaded when it is first asked for.
     """
     cache = config.cache()
+    signer = Signer(kept_secret(config.data()))
     async with AsyncExitStack() as stack:
         engines: dict[EngineKind, Engine] = {
             "openvino": Fleet(fleet_config(config.engine, cache), lambda card: located(card, cache)),
@@ -71,8 +74,8 @@ async def running(config: Config, catalog: Catalog, default: ModelCard) -> Async
         served = Served((default, *_others(catalog, default, cache)), catalog.aliases)
         engine = engines[default.engine]
         telemetry = Telemetry(lambda: [state for each in engines.values() for state in each.states()])
-        generator = Generator(served, engines, telemetry.observe)
-        asgi = web.build(generator, engine, default, telemetry, config.server)
+        generator = Generator(served, engines, telemetry.observe, long_input=config.engine.long_input)
+        asgi = web.build(generator, engine, default, telemetry, signer, config.server)
         yield App(
             config=config, served=served, generator=generator, engine=engine, telemetry=telemetry, asgi=asgi
         )

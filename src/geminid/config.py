@@ -39,6 +39,13 @@ class ServerConfig(msgspec.Struct, frozen=True, kw_only=True):
         bool,
         Meta(description="Refuse what Gemini 3.1 Flash-Lite refuses, even where the engine could do it."),
     ] = False
+    signatures: Annotated[
+        Literal["check", "accept"],
+        Meta(
+            description="Thought signatures of function calls that come back: refuse missing and wrong ones "
+            "as Gemini 3 does, or accept everything."
+        ),
+    ] = "check"
     body_bytes_max: Annotated[Count, Meta(description="Largest request body, after decompression.")] = (
         140 * 1024 * 1024
     )
@@ -85,6 +92,10 @@ class EngineConfig(msgspec.Struct, frozen=True, kw_only=True):
         Count,
         Meta(description="Requests that one model holds, running and waiting. More are refused with 503."),
     ] = 512
+    long_input: Annotated[
+        Literal["refuse", "fold"],
+        Meta(description="A prompt beyond the model's window: refuse it, or answer over what matters of it."),
+    ] = "refuse"
     precision: Annotated[
         Literal["auto", "packed", "f32"],
         Meta(description="Weights of a GGUF in memory: as quantised, or unpacked (faster without AVX-512)."),

@@ -18,12 +18,18 @@ from geminid.wire.gemini.generate import REFUSALS
 TESTS = Path(__file__).parent
 COLUMNS = {
     "test_gemini_py.py": "Python SDK",
+    "test_functions_py.py": "Python SDK",
+    "test_forms_py.py": "Python SDK",
     "test_gemini_js.py": "JavaScript SDK",
     "test_wire.py": "raw HTTP",
 }
+NAMES = tuple(dict.fromkeys(COLUMNS.values()))
 SECTIONS = {
     "generateContent": "Answers, whole",
     "streamGenerateContent": "Answers, streamed",
+    "structured output": "Structured output",
+    "thinking": "Thinking",
+    "functions": "Functions",
     "chats": "Chats",
     "countTokens": "Counting tokens",
     "models": "Models",
@@ -103,7 +109,7 @@ def page() -> str:
         lines += [
             f"## {SECTIONS[section]}",
             "",
-            f"| | {' | '.join(COLUMNS.values())} | status |",
+            f"| | {' | '.join(NAMES)} | status |",
             "|---|---|---|---|---|",
         ]
         lines += [
@@ -117,7 +123,7 @@ def page() -> str:
 
 
 def cells(row: Row) -> str:
-    return " | ".join("✓" if column in row.columns else "" for column in COLUMNS.values())
+    return " | ".join("✓" if column in row.columns else "" for column in NAMES)
 
 
 def status(row: Row) -> str:

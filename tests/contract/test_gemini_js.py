@@ -13,7 +13,7 @@ from xml.etree import ElementTree
 import pytest
 
 FOLDER = Path(__file__).parent / "js"
-NAMES = re.compile(r"^proves\('([^']+)', '([^']+)'", re.MULTILINE)
+NAMES = re.compile(r"""^proves\('([^']+)', ['"](.+?)['"], """, re.MULTILINE)
 
 
 def named(file: str) -> list:
@@ -55,6 +55,11 @@ def with_script(scripted):
 
 
 @pytest.fixture(scope="module")
+def with_functions(scripted):
+    return outcomes("functions.test.mjs", scripted.url)
+
+
+@pytest.fixture(scope="module")
 def with_model(real):
     return outcomes("real.test.mjs", real.url)
 
@@ -64,11 +69,17 @@ def test_scripted(name, with_script):
     check(name, with_script)
 
 
+@pytest.mark.parametrize("name", named("functions.test.mjs"))
+def test_functions(name, with_functions):
+    check(name, with_functions)
+
+
 @pytest.mark.e2e
 @pytest.mark.parametrize("name", named("real.test.mjs"))
 def test_real(name, with_model):
     check(name, with_model)
 
 
-def test_every_javascript_test_is_known_here(with_script):
+def test_every_javascript_test_is_known_here(with_script, with_functions):
     assert len(with_script) == len(named("scripted.test.mjs"))
+    assert len(with_functions) == len(named("functions.test.mjs"))

@@ -1,16 +1,20 @@
 """The wire itself: bytes, headers, paths and forms that SDKs hide."""
 
+import base64
 import contextlib
 import gzip
 import json
 import socket
 import time
+from pathlib import Path
 
 import httpx
 import pytest
 
 from geminid.wire.gemini.generate import REFUSALS
+from serving import serving
 
+SCRIPT = Path(__file__).parents[1] / "script.toml"
 MODEL = "gemini-3.1-flash-lite-preview"
 UNARY = f"/v1beta/models/{MODEL}:generateContent"
 STREAM = f"/v1beta/models/{MODEL}:streamGenerateContent"
@@ -26,6 +30,13 @@ def body(text: str, **config) -> dict:
 def said(response: httpx.Response) -> str:
     assert response.status_code == 200, response.text
     return response.json()["candidates"][0]["content"]["parts"][0]["text"]
+
+
+def signature_of(answer: dict) -> str:
+    """Return the signature of the last part, after checking that it is one."""
+    signature = answer["candidates"][0]["content"]["parts"][-1]["thoughtSignature"]
+    assert len(base64.b64decode(signature, validate=True)) >= 50
+    return signature
 
 
 def error_of(response: httpx.Response) -> dict:
@@ -51,7 +62,8 @@ def test_a_whole_answer_byte_for_byte(scripted):
       "content": {
         "parts": [
           {
-            "text": "hello"
+            "text": "hello",
+            "thoughtSignature": "SIGNATURE"
           }
         ],
         "role": "model"
@@ -75,7 +87,7 @@ def test_a_whole_answer_byte_for_byte(scripted):
   "modelVersion": "scripted",
   "responseId": "RESPONSE_ID"
 }
-""".replace("RESPONSE_ID", response_id)
+""".replace("RESPONSE_ID", response_id).replace("SIGNATURE", signature_of(response.json()))
     )
     assert response.headers["content-type"] == "application/json; charset=UTF-8"
     assert {"Origin", "X-Origin", "Referer"} <= set(response.headers["vary"].split(", "))
@@ -98,10 +110,13 @@ def test_events_byte_for_byte(scripted):
     assert response.text == "".join(f"data: {chunk}\r\n\r\n" for chunk in exact)
     response_id = chunks[0]["responseId"]
     assert exact[-1] == (
-        '{"candidates":[{"content":{"parts":[{"text":""}],"role":"model"},"finishReason":"MAX_TOKENS",'
+        '{"candidates":[{"content":{"parts":[{"text":"","thoughtSignature":"SIGNATURE"}],"role":"model"},'
+        '"finishReason":"MAX_TOKENS",'
         '"index":0}],"usageMetadata":{"promptTokenCount":3,"candidatesTokenCount":2,"totalTokenCount":5,'
         '"promptTokensDetails":[{"modality":"TEXT","tokenCount":3}],"serviceTier":"standard"},'
-        '"modelVersion":"scripted","responseId":"RESPONSE_ID"}'.replace("RESPONSE_ID", response_id)
+        '"modelVersion":"scripted","responseId":"RESPONSE_ID"}'.replace("RESPONSE_ID", response_id).replace(
+            "SIGNATURE", signature_of(chunks[-1])
+        )
     )
 
 
@@ -119,7 +134,10 @@ def test_candidates_and_logprobs(scripted):
     asked = body("hello", candidateCount=2, responseLogprobs=True, maxOutputTokens=1)
     token = {"token": "hello", "tokenId": 0, "logProbability": 0.0}
     result = {"chosenCandidates": [token], "logProbabilitySum": 0.0}
-    assert scripted.post(UNARY, json=asked).json()["candidates"] == [
+    candidates = scripted.post(UNARY, json=asked).json()["candidates"]
+    signatures = [candidate["content"]["parts"][0].pop("thoughtSignature") for candidate in candidates]
+    assert len(set(signatures)) == 2
+    assert candidates == [
         {
             "content": {"parts": [{"text": "hello"}], "role": "model"},
             "finishReason": "STOP",
@@ -157,8 +175,9 @@ def test_failures_before_streams(scripted):
 def test_an_answer_without_a_word(scripted, path):
     response = scripted.post(path, json=body("say nothing"))
     answer = json.loads(response.text.removeprefix("data: "))
+    signed = {"text": "", "thoughtSignature": signature_of(answer)}
     assert answer["candidates"] == [
-        {"content": {"parts": [{"text": ""}], "role": "model"}, "finishReason": "STOP", "index": 0}
+        {"content": {"parts": [signed], "role": "model"}, "finishReason": "STOP", "index": 0}
     ]
 
 
@@ -314,16 +333,13 @@ def test_unknown_fields(scripted):
 # -- what is refused -----------------------------------------------------------------------------------
 
 ASKED_FOR: dict[str, object] = {
-    "tools": [{"googleSearch": {}}],
-    "tool_config.function_calling_config.mode": "ANY",
-    "tool_config.function_calling_config.allowed_function_names": ["f"],
+    **{row.path: {} for row in REFUSALS if row.path.startswith("tools[].")},
+    "tools[].mcp_servers": [{"name": "x"}],
     "cached_content": "cachedContents/x",
     "continuation_token": "x",
     "model_armor_config": {"x": 1},
     "contents[].parts[].inline_data": {"mimeType": "image/png", "data": "//79"},
     "contents[].parts[].file_data": {"fileUri": "https://example.org/a.png"},
-    "contents[].parts[].function_call": {"name": "f", "args": {}},
-    "contents[].parts[].function_response": {"name": "f", "response": {}},
     "contents[].parts[].executable_code": {"language": "PYTHON", "code": "1"},
     "contents[].parts[].code_execution_result": {"outcome": "OUTCOME_OK"},
     "contents[].parts[].tool_call": {"id": "x"},
@@ -332,14 +348,9 @@ ASKED_FOR: dict[str, object] = {
     "contents[].parts[].media_processing": {"x": 1},
     "contents[].parts[].audio_transcription": {"x": 1},
     "contents[].parts[].speech_metadata": {"x": 1},
-    "generation_config.response_mime_type": "application/json",
-    "generation_config.response_schema": {"type": "STRING"},
-    "generation_config.response_json_schema": {"type": "string"},
+    "generation_config.response_mime_type": "application/xml",
     "generation_config.response_format": [{"x": 1}],
     "generation_config.response_modalities": ["IMAGE"],
-    "generation_config.logprobs": 3,
-    "generation_config.thinking_config.thinking_level": "HIGH",
-    "generation_config.thinking_config.thinking_budget": 100,
     "generation_config.speech_config": {"voiceConfig": {}},
     "generation_config.image_config": {"aspectRatio": "1:1"},
     "generation_config.routing_config": {"autoMode": {}},
@@ -352,9 +363,11 @@ ANNOTATIONS = ("video_metadata", "media_processing", "audio_transcription", "spe
 
 def asking(path: str, values: dict[str, object] = ASKED_FOR) -> dict:
     """Return a request whose field at ``path`` has its value of ``values``, spelled in snake_case."""
-    request = {**body("hello"), "generation_config": {"response_logprobs": path.endswith(".logprobs")}}
+    request = {**body("hello"), "generation_config": {}}
     del request["generationConfig"]
     *parents, name = path.split(".")
+    if parents == ["tools[]"]:
+        return {**request, "tools": [{}, {name: values[path]}]}
     if parents[:1] == ["contents[]"]:
         part = {"text": ""} if name in ANNOTATIONS else {}
         request["contents"][0]["parts"] = [{"text": "hello"}, {**part, name: values[path]}]
@@ -369,7 +382,7 @@ def asking(path: str, values: dict[str, object] = ASKED_FOR) -> dict:
 @proves("errors · a field that is not supported")
 @pytest.mark.parametrize("refusal", [pytest.param(row, id=row.path) for row in REFUSALS])
 def test_refusals(scripted, refusal):
-    path = refusal.path.replace("contents[].parts[]", "contents[0].parts[1]")
+    path = refusal.path.replace("contents[].parts[]", "contents[0].parts[1]").replace("tools[]", "tools[1]")
     for url in (UNARY, f"{STREAM}?alt=sse"):
         response = scripted.post(url, json=asking(refusal.path))
         error = error_of(response)
@@ -379,9 +392,7 @@ def test_refusals(scripted, refusal):
 
 
 LET_THROUGH: dict[str, object] = {
-    "tools": [{}, {"functionDeclarations": []}],
-    "tool_config.function_calling_config.mode": "NONE",
-    "tool_config.function_calling_config.allowed_function_names": [],
+    "tools[].mcp_servers": [],
     "cached_content": "",
     "continuation_token": "",
     "model_armor_config": {},
@@ -391,9 +402,6 @@ LET_THROUGH: dict[str, object] = {
     "generation_config.response_mime_type": "text/plain",
     "generation_config.response_format": [],
     "generation_config.response_modalities": ["TEXT"],
-    "generation_config.logprobs": 0,
-    "generation_config.thinking_config.thinking_level": "minimal",
-    "generation_config.thinking_config.thinking_budget": 0,
     "generation_config.routing_config": {},
     "generation_config.model_selection_config": {},
 }
@@ -413,7 +421,7 @@ def ignored(feature: str, why: str, **fields: object):
 @pytest.mark.parametrize(
     "fields",
     [
-        ignored("labels", "", labels={"team": "green"}),
+        ignored("labels", ": only their sizes are checked", labels={"team": "green"}),
         ignored("store", ": nothing is stored", store=True),
         ignored(
             "mediaResolution",
@@ -439,13 +447,117 @@ def test_ignored_fields(scripted, fields):
     assert said(scripted.post(UNARY, json={**body("hello"), **fields})) == "hello"
 
 
-@proves("generateContent · safetySettings", "generateContent · serviceTier")
+@proves("generateContent · safetySettings", "generateContent · logprobs")
 def test_downgrades_are_told(scripted):
     settings = [{"category": "HARM_CATEGORY_HARASSMENT", "threshold": "BLOCK_ONLY_HIGH"}]
-    asked = {**body("hello"), "safetySettings": settings, "serviceTier": "priority"}
+    asked = {**body("hello", responseLogprobs=True, logprobs=2), "safetySettings": settings}
     for path in (UNARY, f"{STREAM}?alt=sse"):
         told = scripted.post(path, json=asked).headers["x-geminid-downgraded"]
-        assert told == "safety_settings=not-enforced, service_tier=standard"
+        assert told == "safety_settings=not-enforced, generation_config.logprobs=chosen-token-only"
+
+
+@proves("generateContent · serviceTier")
+@pytest.mark.parametrize("tier", ["standard", "flex", "priority"])
+def test_the_tier_that_was_asked_for_is_told(scripted, tier):
+    whole = scripted.post(UNARY, json={**body("hello"), "serviceTier": tier})
+    assert whole.headers["x-gemini-service-tier"] == whole.json()["usageMetadata"]["serviceTier"] == tier
+    events = scripted.post(f"{STREAM}?alt=sse", json={**body("hello"), "serviceTier": tier})
+    assert events.headers["x-gemini-service-tier"] == tier
+    assert f'"serviceTier":"{tier}"' in events.text
+
+
+# -- functions and thoughts ----------------------------------------------------------------------------
+
+WEATHER = {
+    "name": "get_weather",
+    "parameters": {"type": "OBJECT", "properties": {"city": {"type": "STRING"}}},
+}
+
+
+def with_functions(text: str, **config) -> dict:
+    return {**body(text, **config), "tools": [{"functionDeclarations": [WEATHER]}]}
+
+
+@proves("functions · functionCall and functionResponse")
+def test_calls_byte_for_byte(scripted):
+    answer = scripted.post(UNARY, json=with_functions("weather in Boston")).json()
+    (candidate,) = answer["candidates"]
+    (part,) = candidate["content"]["parts"]
+    assert list(part) == ["functionCall", "thoughtSignature"]
+    assert list(part["functionCall"]) == ["name", "args", "id"]
+    assert candidate["finishReason"] == "STOP"
+    assert candidate["finishMessage"] == "Model generated function call(s)."
+    events = scripted.post(f"{STREAM}?alt=sse", json=with_functions("weather in Boston"))
+    chunks = [json.loads(event.removeprefix("data: ")) for event in events.text.split("\r\n\r\n")[:-1]]
+    parts = [chunk["candidates"][0]["content"]["parts"] for chunk in chunks]
+    assert [list(part) for part in parts[0]] == [["functionCall", "thoughtSignature"]]
+    assert parts[1:] == [[{"text": ""}]]
+    assert [chunk["candidates"][0].get("finishReason") for chunk in chunks] == [None, "STOP"]
+
+
+@proves("functions · MALFORMED_FUNCTION_CALL")
+def test_a_malformed_call(scripted):
+    strict = {**WEATHER, "parameters": {**WEATHER["parameters"], "required": ["city"]}}
+    asked = {**body("weather nowhere"), "tools": [{"functionDeclarations": [strict]}]}
+    assert scripted.post(UNARY, json=asked).json()["candidates"] == [
+        {
+            "content": {"role": "model"},
+            "finishReason": "MALFORMED_FUNCTION_CALL",
+            "index": 0,
+            "finishMessage": "Malformed function call: get_weather: {}",
+        }
+    ]
+
+
+@proves("functions · functionResponse in other roles, without ids, and as a bare value")
+@pytest.mark.parametrize("role", ["user", "function", "tool"])
+def test_sloppy_results(scripted, role):
+    asked = with_functions("weather in Boston")
+    called = scripted.post(UNARY, json=asked).json()["candidates"][0]["content"]
+    told = {"role": role, "parts": {"functionResponse": {"name": "get_weather", "response": "21C"}}}
+    asked["contents"] += [called, told]
+    assert said(scripted.post(UNARY, json=asked)) == 'It is get_weather: {"output": "21C"}'
+
+
+@proves("functions · documented values instead of a thoughtSignature")
+def test_the_documented_value_as_it_is(scripted):
+    asked = with_functions("weather in Boston")
+    call = {"functionCall": {"name": "get_weather"}, "thought_signature": "skip_thought_signature_validator"}
+    told = {"functionResponse": {"name": "get_weather", "response": {}}}
+    asked["contents"] += [{"role": "model", "parts": [call]}, {"role": "user", "parts": [told]}]
+    assert said(scripted.post(UNARY, json=asked)) == "It is get_weather: {}"
+
+
+@proves("functions · signatures survive a restart; server.signatures = accept")
+def test_signatures_survive_a_restart(tmp_path, scripted):
+    environ = {"GEMINID_SERVER_DATA": str(tmp_path), "GEMINID_SCRIPTED_SCRIPT": str(SCRIPT)}
+    asked = with_functions("weather in Boston")
+    with serving(tmp_path, "--model", "scripted", environ=environ) as server:
+        called = server.post(UNARY, json=asked).json()["candidates"][0]["content"]
+    told = {"role": "user", "parts": {"functionResponse": {"name": "get_weather", "response": {}}}}
+    asked["contents"] += [called, told]
+    with serving(tmp_path, "--model", "scripted", environ=environ) as server:
+        assert said(server.post(UNARY, json=asked)) == "It is get_weather: {}"
+    assert scripted.post(UNARY, json=asked).status_code == 400  # another key
+    del called["parts"][0]["thoughtSignature"]
+    relaxed = {**environ, "GEMINID_SERVER_SIGNATURES": "accept"}
+    with serving(tmp_path, "--model", "scripted", environ=relaxed) as server:
+        assert said(server.post(UNARY, json=asked)) == "It is get_weather: {}"
+
+
+@proves("thinking · streamed")
+def test_a_chunk_of_thoughts(scripted):
+    asked = body("think about it", thinkingConfig={"includeThoughts": True, "thinkingLevel": "LOW"})
+    events = scripted.post(f"{STREAM}?alt=sse", json=asked).text.split("\r\n\r\n")
+    first = json.loads(events[0].removeprefix("data: "))
+    assert first["candidates"][0]["content"]["parts"] == [{"text": "First", "thought": True}]
+    assert first["usageMetadata"] == {
+        "promptTokenCount": 3,
+        "totalTokenCount": 4,
+        "promptTokensDetails": [{"modality": "TEXT", "tokenCount": 3}],
+        "thoughtsTokenCount": 1,
+        "serviceTier": "standard",
+    }
 
 
 # -- callers -------------------------------------------------------------------------------------------

@@ -143,6 +143,57 @@ def nested(levels: int) -> bytes:
     return b'{"contents":' + b"[" * levels + b"]" * levels + b"}"
 
 
+CALL = {"functionCall": {"name": "f"}, "thoughtSignature": "skip_thought_signature_validator"}
+UNSIGNED = {"functionCall": {"name": "f"}}
+RESULT = {"functionResponse": {"name": "f", "response": {}}}
+FORCED = {"functionCallingConfig": {"mode": "ANY"}}
+
+
+def turns(*spoken: object) -> dict:
+    """Return a conversation: texts and results are the user's, calls the model's."""
+    contents = []
+    for parts in spoken:
+        listed = parts if isinstance(parts, list) else [{"text": parts} if isinstance(parts, str) else parts]
+        role = "model" if "functionCall" in listed[0] else "user"
+        contents.append({"role": role, "parts": listed})
+    return {"contents": contents}
+
+
+def shaped(schema: object, name: str = "responseSchema") -> dict:
+    return config(responseMimeType="application/json", **{name: schema})
+
+
+def shaped_text(schema: bytes) -> bytes:
+    return encoded(shaped("SCHEMA")).replace(b'"SCHEMA"', schema)
+
+
+def declared(*functions: object) -> dict:
+    return {**said("hi"), "tools": [{"functionDeclarations": list(functions)}]}
+
+
+def deep(levels: int) -> dict:
+    schema: dict = {"type": "STRING"}
+    for _ in range(levels):
+        schema = {"type": "OBJECT", "properties": {"a": schema}}
+    return schema
+
+
+def wide(properties: int) -> dict:
+    return {"type": "OBJECT", "properties": {f"p{i}": {"type": "STRING"} for i in range(properties)}}
+
+
+def doubling(levels: int) -> dict:
+    """Return a schema of that many definitions, each of which is twice the one before."""
+    twice = {
+        f"d{i}": {
+            "type": "object",
+            "properties": {"a": {"$ref": f"#/$defs/d{i + 1}"}, "b": {"$ref": f"#/$defs/d{i + 1}"}},
+        }
+        for i in range(levels)
+    }
+    return {"$ref": "#/$defs/d0", "$defs": {**twice, f"d{levels}": {"type": "string"}}}
+
+
 GIB_OF_ZEROS = gzip.compress(b"\0" * (1 << 20)) * 1024  # one member after the other
 
 BODIES: list[tuple[str, object, str]] = [
@@ -228,7 +279,39 @@ BODIES: list[tuple[str, object, str]] = [
     ("base64 number", part(inlineData={"mimeType": "image/png", "data": 7}), "(TYPE_BYTES)"),
     ("an image", part(inlineData={"mimeType": "image/png", "data": "AAAA"}), "only text is supported"),
     ("a file of this machine", part(fileData={"fileUri": "file:///etc/passwd"}), "only text is supported"),
-    ("a forged function answer", part(functionResponse={"name": "f", "response": {}}), "not supported"),
+    (
+        "a forged function answer",
+        part(functionResponse={"name": "f", "response": {}}),
+        "function response turn comes immediately after a function call turn.",
+    ),
+    ("a call by the user", part(functionCall={"name": "f"}), "function call turn comes immediately after"),
+    ("a call at the beginning", turns(CALL, RESULT), "function call turn comes immediately after"),
+    ("a call without an answer", turns("hi", CALL, "well?"), "number of function response parts is equal"),
+    ("1000 answers to a call", turns("hi", CALL, [RESULT] * 1000), "number of function response parts"),
+    ("answers in turn", turns("hi", CALL, RESULT, UNSIGNED, RESULT), "missing a `thought_signature`."),
+    ("a call of nothing", turns("hi", {**CALL, "functionCall": {}}, RESULT), "Name cannot be empty."),
+    (
+        "a call of a list",
+        turns("hi", {**CALL, "functionCall": {"name": "f", "args": []}}, RESULT),
+        "(type.googleapis.com/google.protobuf.Struct), []",
+    ),
+    (
+        "a signature of megabytes",
+        turns("hi", {**CALL, "thoughtSignature": "A" * 5_000_000}, RESULT),
+        "not valid",
+    ),
+    ("a signature of NUL", turns("hi", {**CALL, "thoughtSignature": "\0"}, RESULT), "not valid"),
+    (
+        "a signature that is a list",
+        turns("hi", {**CALL, "thoughtSignature": ["x"]}, RESULT),
+        "thought_signature",
+    ),
+    (
+        "a picture from a function",
+        turns("hi", CALL, {"functionResponse": {"name": "f", "parts": [{"inlineData": {"data": "AAAA"}}]}}),
+        "only text is supported",
+    ),
+    ("50000 calls", turns(*["hi", UNSIGNED] * 25_000), "number of function response parts"),
     ("system text", {**said("hi"), "systemInstruction": "x"}, "Invalid value at 'system_instruction'"),
     ("system empty part", {**said("hi"), "systemInstruction": {"parts": [{}]}}, "required oneof field"),
     # settings
@@ -268,9 +351,27 @@ BODIES: list[tuple[str, object, str]] = [
     ("logprobs alone", config(logprobs=1), "logprobs needs response_logprobs to be true."),
     ("logprobs many", config(responseLogprobs=True, logprobs=21), "logprobs value of 21"),
     ("MIME type", config(responseMimeType="image/png"), "allowed mimetypes are `text/plain`"),
-    ("JSON wanted", config(responseMimeType="application/json"), "structured output is not supported"),
-    ("schema", config(responseSchema={"type": "STRING"}), "structured output is not supported"),
-    ("schema unusual", config(responseSchema=[[["x"]]]), "structured output is not supported"),
+    ("XML wanted", config(responseMimeType="application/xml"), "only JSON and enums can be answered"),
+    (
+        "schema without its type",
+        config(responseSchema={"type": "STRING"}),
+        "a schema needs response_mime_type",
+    ),
+    ("schema unusual", shaped([[["x"]]]), "must be an object."),
+    ("schema null", shaped({"type": "OBJECT", "properties": {"a": None}}), "must be an object."),
+    ("schema of itself", shaped({"$ref": "#"}, "responseJsonSchema"), "without end"),
+    ("schema of nowhere", shaped({"$ref": "#/a/b"}, "responseJsonSchema"), "refers to nothing"),
+    ("schema of a file", shaped({"$ref": "file:///etc/passwd"}, "responseJsonSchema"), "refers to nothing"),
+    ("schema of a page", shaped({"$ref": "http://127.0.0.1/x"}, "responseJsonSchema"), "refers to nothing"),
+    ("schema of 90 levels", shaped(deep(90)), "nested"),
+    ("schema of 5000 levels", shaped_text(b'{"items":' * 5000 + b"{}" + b"}" * 5000), "Max recursion depth"),
+    ("schema of 100000 properties", shaped(wide(100_000)), "the schema has more than"),
+    ("schema of 3000 optional properties", shaped(wide(3000)), "too many states"),
+    ("pattern that is none", shaped({"type": "STRING", "pattern": "(((("}), "not a regular expression"),
+    ("pattern that explodes", shaped({"type": "STRING", "pattern": "((a{1,99}){1,99}){1,99}"}), ""),
+    ("pattern that looks back", shaped({"type": "STRING", "pattern": "(?<=a)b"}), "pattern"),
+    ("enum of nothing", config(responseMimeType="text/x.enum"), "needs a schema with an enum"),
+    ("enum of numbers", shaped({"type": "STRING", "enum": [1]}), "must be a list of strings."),
     ("modality unknown", config(responseModalities=["SMELL"]), '"SMELL"'),
     ("modality image", config(responseModalities=["IMAGE"]), "only TEXT can be answered"),
     ("level unknown", config(thinkingConfig={"thinkingLevel": "DEEP"}), '"DEEP"'),
@@ -293,7 +394,30 @@ BODIES: list[tuple[str, object, str]] = [
         '"SOME"',
     ),
     ("tier unknown", {**said("hi"), "serviceTier": "platinum"}, '"platinum"'),
-    ("tools", {**said("hi"), "tools": [{"googleSearch": {}}]}, "tools are not supported"),
+    ("a tool of the server", {**said("hi"), "tools": [{"googleSearch": {}}]}, "searching is not supported"),
+    ("a function without a name", declared({}), "Invalid function name."),
+    ("a function of a bad name", declared({"name": "rm -rf /"}), "Invalid function name."),
+    ("a function of a long name", declared({"name": "f" * 100_000}), "Invalid function name."),
+    ("a function twice", declared({"name": "f"}, {"name": "f"}), "Duplicate function declaration found: f"),
+    ("10000 functions", declared(*({"name": f"f{i}"} for i in range(10_000))), "at most 512 functions"),
+    ("a function of a text", declared({"name": "f", "parameters": {"type": "STRING"}}), "are an object."),
+    ("a function of a list", declared({"name": "f", "parametersJsonSchema": []}), "must be a schema."),
+    (
+        "a function of both",
+        declared({"name": "f", "parameters": {"type": "OBJECT"}, "parametersJsonSchema": {}}),
+        "only one of parameters and parameters_json_schema",
+    ),
+    (
+        "a function of deep arguments",
+        declared({"name": "f", "parameters": deep(90)}),
+        "tools[0].function_declarations[0].parameters",
+    ),
+    (
+        "a call forced of nothing",
+        {**said("hi"), "toolConfig": FORCED},
+        "is set without function_declarations.",
+    ),
+    ("labels too many", {**said("hi"), "labels": {f"k{i}": "" for i in range(1000)}}, "at most 64 labels"),
     ("tools text", {**said("hi"), "tools": "hammer"}, "Invalid value at 'tools[0]'"),
     ("labels list", {**said("hi"), "labels": ["a"]}, "labels"),
     ("label number", {**said("hi"), "labels": {"a": 1}}, "labels"),
@@ -331,6 +455,16 @@ ODD: list[tuple[str, bytes]] = [
     ("every name twice", b'{"contents":[],"contents":[{"parts":[{"text":"hi"}]}]}'),
     ("nulls", b'{"contents":[{"parts":[{"text":"hi"}],"role":null}],"tools":null,"generationConfig":null}'),
     ("empty text", encoded(part(text=""))),
+    (
+        "a call of odd arguments",
+        encoded(turns("hi", {**CALL, "functionCall": {"name": "é \0", "args": {"": [None]}}}, RESULT)),
+    ),
+    (
+        "a result of a number",
+        encoded(turns("hi", CALL, {"functionResponse": {"name": "f", "response": 1e300}})),
+    ),
+    ("a function of nothing", encoded(declared({"name": "_", "description": "\0", "parameters": {}}))),
+    ("labels of one letter", encoded({**said("hi"), "labels": {"\0": ""}})),
     ("only NUL", encoded(part(text="\0"))),
     ("control characters", encoded(part(text="".join(map(chr, range(32)))))),
     ("not characters", encoded(part(text="\ufffe\uffff\U0010ffff"))),
@@ -573,7 +707,32 @@ RICH = {
             "parts": [{"text": "hello", "thoughtSignature": "abc"}, {"text": "x", "thought": True}],
         },
         {"role": "user", "parts": [{"text": "Name a river."}]},
+        {"role": "model", "parts": [{**CALL, "functionCall": {"name": "f", "args": {"a": "Po"}, "id": "1"}}]},
+        {
+            "role": "user",
+            "parts": [{"functionResponse": {"name": "f", "id": "1", "response": {"output": 1}}}],
+        },
     ],
+    "tools": [
+        {
+            "functionDeclarations": [
+                {
+                    "name": "f",
+                    "description": "Find.",
+                    "parameters": {
+                        "type": "OBJECT",
+                        "properties": {"a": {"type": "STRING"}},
+                        "required": ["a"],
+                    },
+                },
+                {
+                    "name": "g",
+                    "parametersJsonSchema": {"type": "object", "properties": {"b": {"enum": [1, "x"]}}},
+                },
+            ]
+        }
+    ],
+    "toolConfig": {"functionCallingConfig": {"mode": "VALIDATED", "allowedFunctionNames": ["f"]}},
     "systemInstruction": {"parts": [{"text": "Be brief."}]},
     "safetySettings": [{"category": "HARM_CATEGORY_HARASSMENT", "threshold": "BLOCK_NONE"}],
     "generationConfig": {
@@ -587,6 +746,16 @@ RICH = {
         "presencePenalty": 0.1,
         "responseLogprobs": False,
         "thinkingConfig": {"thinkingBudget": 0},
+        "responseMimeType": "application/json",
+        "responseSchema": {
+            "type": "OBJECT",
+            "properties": {
+                "name": {"type": "STRING", "maxLength": "9"},
+                "km": {"type": "INTEGER", "minimum": 1},
+            },
+            "propertyOrdering": ["km", "name"],
+            "required": ["name"],
+        },
     },
     "labels": {"a": "b"},
     "serviceTier": "standard",

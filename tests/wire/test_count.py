@@ -11,12 +11,13 @@ from geminid.core.content import Text, Turn
 from geminid.core.errors import InvalidArgument
 from geminid.core.usage import Usage
 from geminid.wire.gemini import count
+from geminid.wire.gemini.generate import Reading
 
 CONTENTS = [{"role": "user", "parts": [{"text": "hello"}]}]
 
 
 def read(document: dict[str, Any], *, strict: bool = False):
-    return count.read_request(json.dumps(document).encode(), "m", strict=strict).request
+    return count.read_request(json.dumps(document).encode(), "m", Reading(strict=strict)).request
 
 
 def refusal(document: dict[str, Any], *, strict: bool = False) -> InvalidArgument:

@@ -40,6 +40,7 @@ def test_a_card_is_told_as_a_model_resource():
         "topP": 0.95,
         "topK": 64,
         "maxTemperature": 2,
+        "thinking": True,
     }
 
 
@@ -54,9 +55,7 @@ def test_what_a_card_does_not_say_is_not_told():
         name="m", title="M", context_tokens_max=1, input_tokens_max=1, output_tokens_max=1,
         defaults=Sampling(top_k=0),
     )  # fmt: skip
-    assert not {"description", "temperature", "topP", "topK", "thinking"} & set(
-        json.loads(write_model(card, "m"))
-    )
+    assert not {"description", "temperature", "topP", "topK"} & set(json.loads(write_model(card, "m")))
 
 
 def test_a_list_has_its_models_in_order_and_the_next_token():

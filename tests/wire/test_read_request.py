@@ -12,16 +12,17 @@ from hypothesis import strategies as st
 
 from geminid.core.content import Text, Thought, Turn
 from geminid.core.errors import InvalidArgument
-from geminid.core.request import GenerateRequest, Sampling
+from geminid.core.request import GenerateRequest, Sampling, Thinking
 from geminid.wire.gemini import count, generate
-from geminid.wire.gemini.generate import REFUSALS
+from geminid.wire.gemini.generate import REFUSALS, Reading
 
 MODEL = "gemini-3.1-flash-lite"
 HELLO = [{"role": "user", "parts": [{"text": "hello"}]}]
 
 
 def read(document: dict[str, Any], *, strict: bool = False) -> generate.ReadRequest:
-    return generate.read_request(json.dumps({"contents": HELLO} | document).encode(), MODEL, strict=strict)
+    body = json.dumps({"contents": HELLO} | document).encode()
+    return generate.read_request(body, MODEL, Reading(strict=strict))
 
 
 def configured(strict: bool = False, **config: Any) -> GenerateRequest:
@@ -48,7 +49,9 @@ def part_refusal(part: dict[str, Any]) -> tuple[str, list[str]]:
 
 
 def test_a_bare_request_says_nothing_that_the_caller_did_not_say():
-    assert read({}) == (GenerateRequest(model=MODEL, turns=(Turn("user", (Text("hello"),)),)), ())
+    turns = (Turn("user", (Text("hello"),)),)
+    request = GenerateRequest(model=MODEL, turns=turns, thinking=Thinking(level="minimal"))
+    assert read({}) == (request, (), generate.Telling())
 
 
 def test_turns_keep_their_order_and_neighbours_may_share_a_role():
@@ -75,13 +78,6 @@ def test_other_roles_are_refused_in_googles_words(role):
     error = refusal({"contents": [{"role": role, "parts": [{"text": "a"}]}]})
     assert error.message == "Please use a valid role: user, model."
     assert error.violations[0].field == "contents[0].role"
-
-
-@pytest.mark.parametrize("role", ["function", "tool"])
-def test_function_roles_are_valid_for_function_responses_which_are_refused_by_name(role):
-    part = {"functionResponse": {"name": "f", "response": {}}}
-    error = refusal({"contents": [{"role": role, "parts": [part]}]})
-    assert [violation.field for violation in error.violations] == ["contents[0].parts[0].function_response"]
 
 
 def test_thoughts_sent_back_are_thoughts_and_signatures_are_accepted():
@@ -140,8 +136,6 @@ def test_two_data_members_in_one_part_are_refused(spelling):
 DATA = {
     "inline_data": {"mimeType": "image/png", "data": "AAAA"},
     "file_data": {"fileUri": "https://x/y"},
-    "function_call": {"name": "f", "args": {"a_b": 1}},
-    "function_response": {"name": "f", "response": {"output": 1}},
     "executable_code": {"language": "PYTHON", "code": "1"},
     "code_execution_result": {"outcome": "OUTCOME_OK"},
     "tool_call": {"id": "1", "toolType": "URL_CONTEXT"},
@@ -207,6 +201,7 @@ def test_all_settings_arrive():
         tokens_max=100,
         stop=("a", "b"),
         logprobs=True,
+        thinking=Thinking(level="minimal"),
     )
 
 
@@ -241,10 +236,11 @@ def test_logprobs_beyond_twenty_are_out_of_range():
     assert fields == ["generation_config.logprobs"]
 
 
-def test_alternative_tokens_are_refused_by_their_path():
-    message, fields = config_refusal(responseLogprobs=True, logprobs=1)
-    assert fields == ["generation_config.logprobs"]
-    assert "alternatives to the chosen token" in message
+def test_alternatives_to_free_text_are_named_as_a_downgrade():
+    asked = read({"generationConfig": {"responseLogprobs": True, "logprobs": 3}})
+    assert asked.downgrades == ("generation_config.logprobs=chosen-token-only",)
+    assert asked.telling.alternatives == 3
+    assert read({"generationConfig": {"responseLogprobs": True, "logprobs": 0}}).downgrades == ()
 
 
 def test_logprobs_need_response_logprobs():
@@ -267,58 +263,16 @@ def test_plain_text_is_answered(mime_type):
     configured(responseMimeType=mime_type, responseModalities=["TEXT"])
 
 
-@pytest.mark.parametrize("mime_type", ["application/json", "text/x.enum"])
-def test_structured_output_is_refused_as_not_supported_yet(mime_type):
+@pytest.mark.parametrize("mime_type", ["application/xml", "application/yaml"])
+def test_other_forms_are_refused_as_not_supported(mime_type):
     message, fields = config_refusal(responseMimeType=mime_type)
     assert fields == ["generation_config.response_mime_type"]
-    assert message.endswith("structured output is not supported by this server yet.")
+    assert message.endswith("only JSON and enums can be answered in a form.")
 
 
 def test_an_unknown_mime_type_is_told_the_known_ones():
     message, _ = config_refusal(responseMimeType="text/html")
     assert "allowed mimetypes are `text/plain`, `application/json`" in message
-
-
-@pytest.mark.parametrize("name", ["responseJsonSchema", "response_json_schema", "_responseJsonSchema"])
-def test_a_schema_is_refused_under_all_its_names(name):
-    assert config_refusal(**{name: {"type": "object"}})[1] == ["generation_config.response_json_schema"]
-
-
-@pytest.mark.parametrize(
-    "thinking",
-    [
-        {},
-        {"includeThoughts": True},
-        {"thinkingLevel": "MINIMAL"},
-        {"thinking_level": "minimal", "include_thoughts": False},
-        {"thinkingLevel": "THINKING_LEVEL_UNSPECIFIED", "thinkingBudget": 0},
-        {"thinkingBudget": 0, "includeThoughts": True},
-    ],
-)
-def test_minimal_thinking_is_accepted(thinking):
-    configured(thinkingConfig=thinking)
-
-
-@pytest.mark.parametrize(
-    ("thinking", "field"),
-    [
-        ({"thinkingLevel": "LOW"}, "thinking_level"),
-        ({"thinkingLevel": "high"}, "thinking_level"),
-        ({"thinkingBudget": -1}, "thinking_budget"),
-        ({"thinkingBudget": 1024}, "thinking_budget"),
-    ],
-)
-def test_more_thinking_is_refused_by_its_path(thinking, field):
-    message, fields = config_refusal(thinkingConfig=thinking)
-    assert fields == [f"generation_config.thinking_config.{field}"]
-    assert "thinking is not supported by this server yet" in message
-
-
-@pytest.mark.parametrize(("level", "budget"), [("MINIMAL", 0), ("HIGH", -1), ("LOW", 0)])
-def test_level_and_budget_exclude_each_other(level, budget):
-    message, fields = config_refusal(thinkingConfig={"thinkingLevel": level, "thinkingBudget": budget})
-    assert message == "You can only set only one of thinking budget and thinking level."
-    assert fields == ["generation_config.thinking_config"]
 
 
 def test_strict_refuses_what_the_live_service_refuses():
@@ -422,9 +376,32 @@ def test_a_blocking_threshold_is_named_as_a_downgrade(threshold):
     assert read({"safetySettings": [setting, setting]}).downgrades == ("safety_settings=not-enforced",)
 
 
-@pytest.mark.parametrize("tier", ["flex", "priority", "FLEX", 2])
-def test_another_tier_is_named_as_a_downgrade(tier):
-    assert read({"serviceTier": tier}).downgrades == ("service_tier=standard",)
+@pytest.mark.parametrize(
+    ("said", "tier"),
+    [("flex", "flex"), ("FLEX", "flex"), (2, "flex"), ("priority", "priority"), ("standard", "standard"),
+     ("unspecified", "standard"), (None, "standard")],
+)  # fmt: skip
+def test_a_tier_is_asked_for_and_told(said, tier):
+    asked = read({"serviceTier": said})
+    assert (asked.request.tier, asked.telling.tier, asked.downgrades) == (tier, tier, ())
+
+
+@pytest.mark.parametrize(
+    ("labels", "words"),
+    [
+        ({f"k{i}": "v" for i in range(65)}, "at most 64 labels are allowed, got 65."),
+        ({"": "v"}, "a label's name has 1 to 63 characters"),
+        ({"k" * 64: "v"}, "a label's name has 1 to 63 characters"),
+        ({"k": "v" * 64}, "a label's value has at most 63 characters."),
+    ],
+)
+def test_labels_have_bounds(labels, words):
+    assert words in refusal({"labels": labels}).message
+    assert read({"labels": {"Any Key!": "", "k" * 63: "v" * 63}}).downgrades == ()
+
+
+def test_labels_are_texts():
+    assert refusal({"labels": {"k": {"a": 1}}}).violations[0].field == "labels.k"
 
 
 @pytest.mark.parametrize("category", ["HARM_CATEGORY_TOXICITY", "HARM_CATEGORY_UNSPECIFIED", 1, None])
@@ -438,26 +415,24 @@ def test_unknown_thresholds_are_refused():
     assert error.violations[0].field == "safety_settings[0].threshold"
 
 
+TOOLS = (
+    "google_search", "google_search_retrieval", "code_execution", "url_context", "file_search", "google_maps",
+    "computer_use", "retrieval", "enterprise_web_search", "parallel_ai_search", "exa_ai_search",
+)  # fmt: skip
+
 REFUSED: dict[str, Any] = {
-    "tools": [{"googleSearch": {}}],
-    "tool_config.function_calling_config.mode": "ANY",
-    "tool_config.function_calling_config.allowed_function_names": ["f"],
     "cached_content": "cachedContents/x",
     "continuation_token": "AAAA",
     "model_armor_config": {"promptTemplateName": "x"},
-    "generation_config.response_mime_type": "application/json",
-    "generation_config.response_schema": {"type": "OBJECT"},
-    "generation_config.response_json_schema": {},
+    "generation_config.response_mime_type": "application/yaml",
     "generation_config.response_format": [{}],
     "generation_config.response_modalities": ["TEXT", "IMAGE"],
-    "generation_config.logprobs": 3,
-    "generation_config.thinking_config.thinking_level": "MEDIUM",
-    "generation_config.thinking_config.thinking_budget": 128,
     "generation_config.speech_config": {},
     "generation_config.image_config": {"aspectRatio": "1:1"},
     "generation_config.routing_config": {"autoMode": {}},
     "generation_config.model_selection_config": {"x": 1},
-} | {
+    "tools[].mcp_servers": [{"name": "x"}],
+} | {f"tools[].{name}": {} for name in TOOLS} | {
     f"contents[].parts[].{name}": {"mimeType": "image/png"} if name == "inline_data" else {}
     for name in DATA
 } | {
@@ -477,8 +452,6 @@ def at(path: str, value: Any) -> Any:
 @pytest.mark.parametrize("row", REFUSALS, ids=lambda row: row.path)
 def test_every_row_of_the_table_refuses_by_path_and_reason(row):
     document = at(row.path, REFUSED[row.path])
-    if row.path.endswith("logprobs"):
-        document["generation_config"]["responseLogprobs"] = True
     if row.path.startswith("contents") and row.path.rpartition(".")[2] not in DATA:
         document["contents"][0]["parts"][0]["text"] = "an annotation needs something to annotate"
     error = refusal(document)
@@ -533,4 +506,4 @@ def test_whatever_is_sent_only_invalid_argument_comes_out(document, place, byte,
     for body in (whole, broken):
         for read_request in (generate.read_request, count.read_request):
             with contextlib.suppress(InvalidArgument):
-                assert read_request(body, MODEL, strict=strict).request.turns
+                assert read_request(body, MODEL, Reading(strict=strict)).request.turns

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import msgspec
 
+from geminid.catalog.manners import THINKING_SUFFIX
 from geminid.core.card import ModelCard
 from geminid.core.errors import UnknownModel
 
@@ -32,15 +33,18 @@ class Served(msgspec.Struct, frozen=True):
     def resolve(self, name: str) -> ModelCard:
         """Return the card behind a name, given bare or as ``models/NAME``; case matters.
 
-        Raises :class:`UnknownModel` with the name without its prefix.
+        ``NAME-thinking`` means the same card as ``NAME``. Raises :class:`UnknownModel` with the name
+        without its prefix.
         """
         bare = name.removeprefix(_PREFIX)
-        for card in self.cards:
-            if card.name == bare:
-                return card
-        if bare in self.aliases:
-            return self.default
-        raise UnknownModel(bare)
+        found = self._named(bare) or self._named(bare.removesuffix(THINKING_SUFFIX))
+        if found is None:
+            raise UnknownModel(bare)
+        return found
+
+    def _named(self, bare: str) -> ModelCard | None:
+        own = next((card for card in self.cards if card.name == bare), None)
+        return own or (self.default if bare in self.aliases else None)
 
     def names(self) -> tuple[tuple[str, ModelCard], ...]:
         """Return every name once with its card: the cards' own first, then the aliases."""

@@ -74,9 +74,13 @@ def serve(
     strict: Annotated[
         bool | None, typer.Option("--strict", help="Refuse what Gemini 3.1 Flash-Lite refuses.")
     ] = None,
+    long_input: Annotated[
+        str | None, typer.Option(help="A prompt beyond the model's window: refuse or fold.")
+    ] = None,
 ) -> None:
     """Serve the API."""
     flags = {"server__host": host, "server__port": port, "server__data": data, "server__strict": strict}
+    flags["engine__long_input"] = long_input
     settings = read_settings(config, **flags, catalog__model=model).config
     start_logging(settings)
     with told():

@@ -10,7 +10,8 @@ from typing import Literal
 
 import msgspec
 
-from geminid.core.request import Sampling
+from geminid.core.forms import GENERAL, TWO_PHASES
+from geminid.core.request import Level, Sampling
 
 
 class PackageSource(msgspec.Struct, frozen=True, tag="package", kw_only=True):
@@ -55,6 +56,22 @@ Source = PackageSource | HubSource | FileSource
 EngineKind = Literal["openvino", "scripted"]
 
 
+class ThinkingCard(msgspec.Struct, frozen=True, kw_only=True):
+    """How a model thinks: the name of a form in :data:`geminid.core.forms.THINKING_FORMS`, and the most
+    tokens that each level may take. The budget of ``high`` bounds every other."""
+
+    form: str = TWO_PHASES
+    minimal: int = 0
+    low: int = 128
+    medium: int = 256
+    high: int = 512
+
+    def budget_tokens(self, level: Level) -> int:
+        """Return the most tokens that thinking at ``level`` may take."""
+        budget: int = getattr(self, level)
+        return budget
+
+
 class ModelCard(msgspec.Struct, frozen=True, kw_only=True):
     """One model that can be served.
 
@@ -66,6 +83,8 @@ class ModelCard(msgspec.Struct, frozen=True, kw_only=True):
     defaults: sampling where the caller says nothing.
     chat_template: Jinja source; empty means the one that the weights carry.
     template_options: names that the template is rendered with, such as Qwen3's ``enable_thinking``.
+    thinking: how it thinks, and what each level may cost. tool_form: how it calls functions, a name in
+    :data:`geminid.core.forms.TOOL_FORMS`.
     sources: where the weights come from, tried in order.
     parameters: number of weights, 0 when unknown.
     tested: whether this project's tests have run this very model.
@@ -85,6 +104,8 @@ class ModelCard(msgspec.Struct, frozen=True, kw_only=True):
     temperature_max: float = 2.0
     chat_template: str = ""
     template_options: dict[str, bool | str] = {}
+    thinking: ThinkingCard = ThinkingCard()
+    tool_form: str = GENERAL
     sources: tuple[Source, ...] = ()
     parameters: int = 0
     tested: bool = False

@@ -7,7 +7,7 @@ is one that the caller really sent.
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 import msgspec
 
@@ -26,7 +26,24 @@ class Thought(msgspec.Struct, frozen=True, tag="thought"):
     text: str
 
 
-Part = Text | Thought
+class ToolCall(msgspec.Struct, frozen=True, tag="tool_call"):
+    """A function that the model wants called. ``id`` is empty when whoever wrote the call gave none."""
+
+    name: str
+    args: dict[str, Any]
+    id: str = ""
+
+
+class ToolResult(msgspec.Struct, frozen=True, tag="tool_result"):
+    """What a called function gave back. ``text`` is what further parts of it say, read as text."""
+
+    name: str
+    response: dict[str, Any]
+    id: str = ""
+    text: tuple[str, ...] = ()
+
+
+Part = Text | Thought | ToolCall | ToolResult
 
 
 class Turn(msgspec.Struct, frozen=True):

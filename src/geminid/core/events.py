@@ -1,7 +1,8 @@
 """What an engine answers: a stream of events, and the answer that they fold into.
 
 Order, for every request: one :class:`Started`; then, for each candidate, any number of
-:class:`TextDelta` and exactly one :class:`Finished`. Events of different candidates may interleave.
+:class:`ThoughtDelta`, then of :class:`TextDelta`, then of :class:`ToolCallMade`, and exactly one
+:class:`Finished`. Events of different candidates may interleave.
 An engine that fails raises a ``Problem`` instead of ending the stream early, so a stream that ends
 without a ``Finished`` for each candidate does not exist.
 """
@@ -13,6 +14,7 @@ from enum import Enum
 
 import msgspec
 
+from geminid.core.content import ToolCall
 from geminid.core.usage import Usage
 
 
@@ -21,14 +23,21 @@ class FinishReason(Enum):
 
     STOP = "stop"  # the model ended its turn, or a stop string was met
     MAX_TOKENS = "max_tokens"  # the bound on the answer, or the model's window, was reached
+    MALFORMED_CALL = "malformed_call"  # the model began a function call and wrote none
 
 
 class TokenLogprob(msgspec.Struct, frozen=True):
-    """One produced token and the natural logarithm of its probability, a finite number."""
+    """One produced token and the natural logarithm of its probability, a finite number.
+
+    ``alternatives`` are what could have stood there, the likeliest first, the chosen one among them;
+    empty unless the engine knows them all. Where an answer is one label of a few, the whole label
+    counts as one token.
+    """
 
     token: str
     token_id: int
     logprob: float
+    alternatives: tuple[TokenLogprob, ...] = ()
 
 
 class Started(msgspec.Struct, frozen=True, tag="started"):
@@ -50,22 +59,42 @@ class TextDelta(msgspec.Struct, frozen=True, tag="text"):
     logprobs: tuple[TokenLogprob, ...] = ()
 
 
-class Finished(msgspec.Struct, frozen=True, tag="finished"):
-    """The last event of one candidate."""
+class ThoughtDelta(msgspec.Struct, frozen=True, tag="thought"):
+    """More of what one candidate thinks before it answers. Text may be empty, as in ``TextDelta``."""
 
-    reason: FinishReason
+    text: str
+    tokens: int
     candidate: int = 0
 
 
-Event = Started | TextDelta | Finished
+class ToolCallMade(msgspec.Struct, frozen=True, tag="tool_call"):
+    """One whole function call. ``tokens`` are those it was written in, its markers included."""
+
+    call: ToolCall
+    tokens: int
+    candidate: int = 0
+
+
+class Finished(msgspec.Struct, frozen=True, tag="finished"):
+    """The last event of one candidate. ``detail`` says more in words, where there is more to say."""
+
+    reason: FinishReason
+    candidate: int = 0
+    detail: str = ""
+
+
+Event = Started | ThoughtDelta | TextDelta | ToolCallMade | Finished
 
 
 class Candidate(msgspec.Struct, frozen=True):
-    """One whole answer text. ``logprobs`` is empty unless asked for."""
+    """One whole answer. ``logprobs`` is empty unless asked for."""
 
     text: str
     reason: FinishReason
     logprobs: tuple[TokenLogprob, ...] = ()
+    thought: str = ""
+    calls: tuple[ToolCall, ...] = ()
+    detail: str = ""
 
 
 class Answer(msgspec.Struct, frozen=True):
@@ -75,31 +104,49 @@ class Answer(msgspec.Struct, frozen=True):
     usage: Usage
 
 
+def usage_of(event: Event) -> Usage:
+    """Return what an event adds to the usage of its request."""
+    match event:
+        case Started():
+            return event.usage
+        case ThoughtDelta():
+            return Usage(thoughts=event.tokens)
+        case TextDelta() | ToolCallMade():
+            return Usage(candidates=event.tokens)
+        case Finished():
+            return NOTHING
+
+
+NOTHING = Usage()
+
+
 async def fold(events: AsyncIterable[Event]) -> Answer:
     """Read a stream to its end and return the answer it spells."""
     usage = Usage()
-    texts: dict[int, list[TextDelta]] = {}
-    reasons: dict[int, FinishReason] = {}
+    said: dict[int, list[Event]] = {}
+    finished: dict[int, Finished] = {}
     async for event in events:
+        usage += usage_of(event)
         match event:
             case Started():
-                usage += event.usage
-            case TextDelta():
-                usage += Usage(candidates=event.tokens)
-                texts.setdefault(event.candidate, []).append(event)
+                pass
             case Finished():
-                reasons[event.candidate] = event.reason
+                finished[event.candidate] = event
+            case _:
+                said.setdefault(event.candidate, []).append(event)
     return Answer(
-        candidates=tuple(
-            _candidate(texts.get(index, []), reason) for index, reason in sorted(reasons.items())
-        ),
+        candidates=tuple(_candidate(said.get(index, []), end) for index, end in sorted(finished.items())),
         usage=usage,
     )
 
 
-def _candidate(deltas: list[TextDelta], reason: FinishReason) -> Candidate:
+def _candidate(events: list[Event], finished: Finished) -> Candidate:
+    texts = [event for event in events if isinstance(event, TextDelta)]
     return Candidate(
-        text="".join(delta.text for delta in deltas),
-        reason=reason,
-        logprobs=tuple(logprob for delta in deltas for logprob in delta.logprobs),
+        text="".join(delta.text for delta in texts),
+        reason=finished.reason,
+        logprobs=tuple(logprob for delta in texts for logprob in delta.logprobs),
+        thought="".join(event.text for event in events if isinstance(event, ThoughtDelta)),
+        calls=tuple(event.call for event in events if isinstance(event, ToolCallMade)),
+        detail=finished.detail,
     )

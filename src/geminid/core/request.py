@@ -6,9 +6,22 @@
 
 from __future__ import annotations
 
+from typing import Any, Literal
+
 import msgspec
 
 from geminid.core.content import Text, Turn
+
+JsonSchema = dict[str, Any]
+"""A JSON Schema of the subset that :mod:`geminid.shape` enforces."""
+
+Level = Literal["minimal", "low", "medium", "high"]
+LEVELS: tuple[Level, ...] = ("minimal", "low", "medium", "high")
+
+Tier = Literal["standard", "flex", "priority"]
+"""How urgent a request is: ``priority`` overtakes, ``flex`` waits until nobody else does."""
+
+CallMode = Literal["auto", "any", "none", "validated"]
 
 
 class Sampling(msgspec.Struct, frozen=True, kw_only=True):
@@ -36,12 +49,55 @@ class Sampling(msgspec.Struct, frozen=True, kw_only=True):
         )
 
 
+class Thinking(msgspec.Struct, frozen=True, kw_only=True):
+    """How much the model may think before it answers, and whether the caller wants to read it.
+
+    At most one of ``level`` and ``budget_tokens`` is given; neither means the model's default. A budget
+    is a ceiling: 0 is no thinking, -1 is as much as the model's card allows.
+    """
+
+    level: Level | None = None
+    budget_tokens: int | None = None
+    include: bool = False
+
+
+class JsonOutput(msgspec.Struct, frozen=True, tag="json"):
+    """The answer is JSON. ``grammar`` (EBNF) accepts only texts that are valid for ``schema``.
+
+    ``schema`` is None when any JSON value will do.
+    """
+
+    grammar: str
+    schema: JsonSchema | None = None
+
+
+class EnumOutput(msgspec.Struct, frozen=True, tag="enum"):
+    """The answer is one of ``labels``, bare. ``grammar`` (EBNF) accepts exactly these."""
+
+    grammar: str
+    labels: tuple[str, ...]
+
+
+Output = JsonOutput | EnumOutput
+
+
+class Tool(msgspec.Struct, frozen=True):
+    """A function that the model may call; ``parameters`` None takes no arguments."""
+
+    name: str
+    description: str = ""
+    parameters: JsonSchema | None = None
+
+
 class GenerateRequest(msgspec.Struct, frozen=True, kw_only=True):
     """One call for ``candidates`` answers to a conversation.
 
     ``model`` is the public name without a ``models/`` prefix. ``tokens_max`` bounds the answer of
     each candidate, in tokens. ``stop`` strings end an answer and are not part of it.
-    ``logprobs`` asks for the log-probability of every produced token.
+    ``logprobs`` asks for the log-probability of every produced token, and of every label where the
+    answer is one of a few. ``output`` None is free text. ``call_mode`` says whether ``tools`` may
+    (``auto``, ``validated``), must (``any``) or must not be called; it and the tools already reflect a
+    list of allowed names.
     """
 
     model: str
@@ -52,3 +108,8 @@ class GenerateRequest(msgspec.Struct, frozen=True, kw_only=True):
     tokens_max: int | None = None
     stop: tuple[str, ...] = ()
     logprobs: bool = False
+    thinking: Thinking = Thinking()
+    output: Output | None = None
+    tools: tuple[Tool, ...] = ()
+    call_mode: CallMode = "auto"
+    tier: Tier = "standard"

@@ -1,102 +1,49 @@
-"""An engine that answers from a script: deterministic text, delays and failures.
+"""An engine that answers from a script: deterministic text, thoughts, calls, delays and failures.
 
 For this project's tests and for the CI of whoever builds on geminid: no weights, no chance, no
 waiting unless asked for. A token is a word with the space before it. Invariant: the same request to
-the same script gives the same events.
+the same script gives the same events, but for the ids of calls, which come from a source of their own.
 """
 
 from __future__ import annotations
 
 import asyncio
+import json
 import re
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager
-from pathlib import Path
+from typing import NamedTuple
 
-import msgspec
-
+from geminid.core import ids
 from geminid.core.card import ModelCard
-from geminid.core.content import Text
-from geminid.core.errors import (
-    DeadlineExceeded,
-    FailedPrecondition,
-    InputTooLong,
-    Internal,
-    InvalidArgument,
-    PermissionDenied,
-    Problem,
-    ResourceExhausted,
-    Unavailable,
+from geminid.core.content import Part, Text, ToolCall, ToolResult
+from geminid.core.errors import InputTooLong
+from geminid.core.events import (
+    Event,
+    Finished,
+    FinishReason,
+    Started,
+    TextDelta,
+    ThoughtDelta,
+    TokenLogprob,
+    ToolCallMade,
 )
-from geminid.core.events import Event, Finished, FinishReason, Started, TextDelta, TokenLogprob
-from geminid.core.request import GenerateRequest
+from geminid.core.request import EnumOutput, GenerateRequest, Tool
 from geminid.core.usage import Usage
 from geminid.engines.protocol import EngineState
+from geminid.engines.script import ECHO, FAILURES, Rule, ScriptedCall
+from geminid.engines.thinking import allowance
 
 TOKEN = re.compile(r"\s*\S+|\s+$")
-
-FAILURES: dict[str, type[Problem]] = {
-    problem.code: problem
-    for problem in (
-        DeadlineExceeded,
-        FailedPrecondition,
-        Internal,
-        InvalidArgument,
-        PermissionDenied,
-        ResourceExhausted,
-        Unavailable,
-    )
-}
-
-
-class Rule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """How to answer when ``match``, a regular expression, is found in the last user turn.
-
-    text: the answer; ``{prompt}`` stands for the last user turn. repeat: how many times over.
-    first_token_ms, token_ms: delays before the first and before every other token.
-    fail: a google.rpc code such as ``UNAVAILABLE``; the request fails with it after
-    ``fail_after_tokens`` tokens of the answer.
-    """
-
-    match: str = ""
-    text: str = "{prompt}"
-    repeat: int = 1
-    first_token_ms: float = 0.0
-    token_ms: float = 0.0
-    fail: str = ""
-    fail_after_tokens: int = 0
-
-
-ECHO = Rule()
-"""What answers when no rule matches: the last user turn, given back."""
-
-
-def read_script(path: Path) -> tuple[Rule, ...]:
-    """Read rules from a TOML file of ``[[rule]]`` tables; raises ``InvalidArgument`` with the place."""
-    try:
-        script = msgspec.toml.decode(path.read_bytes(), type=dict[str, list[Rule]])
-    except (OSError, msgspec.DecodeError) as error:
-        raise InvalidArgument(f"The script {path} cannot be read: {error}") from error
-    rules = tuple(script.get("rule", ()))
-    for rule in rules:
-        _check(rule, path)
-    return rules
-
-
-def _check(rule: Rule, path: Path) -> None:
-    if rule.fail and rule.fail not in FAILURES:
-        raise InvalidArgument(f"The script {path} names an unknown failure {rule.fail!r}.")
-    try:
-        re.compile(rule.match)
-    except re.error as error:
-        raise InvalidArgument(f"The script {path} has a bad pattern {rule.match!r}: {error}") from error
+_UNLIKELY = -10.0  # the logarithm of a label's probability that was not chosen
 
 
 class ScriptedEngine:
-    """Answers by the first rule that matches."""
+    """Answers by the first rule that matches. ``new_id`` gives calls their ids."""
 
-    def __init__(self, rules: Sequence[Rule] = ()) -> None:
+    def __init__(self, rules: Sequence[Rule] = (), new_id: Callable[[], str] = ids.call_id) -> None:
         self._rules = tuple((re.compile(rule.match), rule) for rule in rules)
+        self._new_id = new_id
         self._running = 0
 
     @asynccontextmanager
@@ -113,14 +60,14 @@ class ScriptedEngine:
             raise FAILURES[rule.fail](f"The script says so: {rule.fail}.")
         self._running += 1
         try:
-            yield _perform(rule, prompt, request, card, usage)
+            yield self._perform(rule, _performance(rule, prompt, request, card), request, usage)
         finally:
             self._running -= 1
 
     async def count(self, card: ModelCard, request: GenerateRequest) -> Usage:
         """Count the words of the whole conversation."""
         parts = [*request.system, *(part for turn in request.turns for part in turn.parts)]
-        return Usage(prompt=sum(len(TOKEN.findall(part.text)) for part in parts if isinstance(part, Text)))
+        return Usage(prompt=sum(len(TOKEN.findall(_words(part))) for part in parts))
 
     async def ready(self, card: ModelCard) -> None:
         """It always is."""
@@ -132,30 +79,145 @@ class ScriptedEngine:
     async def close(self) -> None:
         """Nothing is held."""
 
+    async def _perform(
+        self, rule: Rule, performance: _Performance, request: GenerateRequest, usage: Usage
+    ) -> AsyncIterator[Event]:
+        yield Started(usage)
+        candidates = range(request.candidates)
+        first = True
+        for thought in performance.thoughts:
+            await _pause(rule, first)
+            first = False
+            for candidate in candidates:
+                yield ThoughtDelta(thought, 1, candidate)
+        for number, delta in enumerate(performance.texts):
+            if rule.fail and number == rule.fail_after_tokens:
+                raise FAILURES[rule.fail](f"The script says so: {rule.fail}.")
+            await _pause(rule, first)
+            first = False
+            for candidate in candidates:
+                yield TextDelta(delta.text, delta.tokens, candidate, delta.logprobs)
+        for call in performance.calls:
+            await _pause(rule, first)
+            first = False
+            for candidate in candidates:
+                made = ToolCall(call.name, call.args, self._new_id())
+                yield ToolCallMade(made, _tokens(call), candidate)
+        for candidate in candidates:
+            yield Finished(performance.reason, candidate, performance.detail)
+
+
+class _Performance(NamedTuple):
+    """One candidate: what is thought, said and called within the bounds, and how it ends."""
+
+    thoughts: Sequence[str]
+    texts: Sequence[TextDelta]
+    calls: Sequence[ScriptedCall]
+    reason: FinishReason
+    detail: str = ""
+
+
+def _performance(rule: Rule, prompt: str, request: GenerateRequest, card: ModelCard) -> _Performance:
+    allowed = allowance(card, request)
+    thoughts = TOKEN.findall(rule.thought)[: allowed.thoughts]
+    left = allowed.total - len(thoughts)
+    offered = {tool.name: tool for tool in request.tools}
+    calls = [call for call in rule.calls if call.name in offered]
+    texts = list(_texts(_answer(rule, prompt, request, calls), request))
+    if sum(delta.tokens for delta in texts) > left:
+        return _Performance(thoughts, list(_cut(texts, left)), (), FinishReason.MAX_TOKENS)
+    left -= sum(delta.tokens for delta in texts)
+    made: list[ScriptedCall] = []
+    for call in calls:
+        if not _fits(call, offered[call.name]):
+            detail = f"Malformed function call: {_call_words(call.name, call.args)}"
+            return _Performance(thoughts, texts, made, FinishReason.MALFORMED_CALL, detail)
+        left -= _tokens(call)
+        if left < 0:
+            return _Performance(thoughts, texts, made, FinishReason.MAX_TOKENS)
+        made.append(call)
+    return _Performance(thoughts, texts, made, FinishReason.STOP)
+
+
+def _answer(rule: Rule, prompt: str, request: GenerateRequest, calls: Sequence[ScriptedCall]) -> str:
+    if rule.text is not None:
+        answer = rule.text.replace("{prompt}", prompt) * rule.repeat
+    elif calls:
+        return ""
+    elif isinstance(request.output, EnumOutput):
+        return request.output.labels[0]
+    else:
+        answer = prompt * rule.repeat
+    ends = [at for at in map(answer.find, request.stop) if at >= 0]
+    return answer[: min(ends)] if ends else answer
+
+
+def _texts(answer: str, request: GenerateRequest) -> Iterator[TextDelta]:
+    """Yield the words of an answer; a label is one token, whose alternatives are all labels."""
+    if isinstance(request.output, EnumOutput) and answer in request.output.labels:
+        yield TextDelta(answer, 1, 0, (_label(answer, request.output.labels),) if request.logprobs else ())
+        return
+    for number, word in enumerate(TOKEN.findall(answer)):
+        yield TextDelta(word, 1, 0, (TokenLogprob(word, number, 0.0),) if request.logprobs else ())
+
+
+def _label(chosen: str, labels: Sequence[str]) -> TokenLogprob:
+    known = [
+        TokenLogprob(label, number, 0.0 if label == chosen else _UNLIKELY)
+        for number, label in enumerate(labels)
+    ]
+    known.sort(key=lambda entry: -entry.logprob)
+    return TokenLogprob(chosen, known[0].token_id, 0.0, tuple(known))
+
+
+def _cut(texts: Sequence[TextDelta], tokens: int) -> Iterator[TextDelta]:
+    for delta in texts:
+        tokens -= delta.tokens
+        if tokens < 0:
+            return
+        yield delta
+
+
+def _fits(call: ScriptedCall, tool: Tool) -> bool:
+    """Tell whether a call has the arguments that are required, and no others than are declared."""
+    parameters = tool.parameters or {}
+    known = parameters.get("properties", {})
+    open_ended = tool.parameters is not None and parameters.get("additionalProperties", True) is not False
+    required = parameters.get("required", ())
+    return all(name in call.args for name in required) and (
+        open_ended or all(name in known for name in call.args)
+    )
+
 
 def _last_words(request: GenerateRequest) -> str:
     for turn in reversed(request.turns):
         if turn.role == "user":
-            return "".join(part.text for part in turn.parts if isinstance(part, Text))
+            results = [_words(part) for part in turn.parts if isinstance(part, ToolResult)]
+            text = "".join(part.text for part in turn.parts if isinstance(part, Text))
+            return "\n".join([*results, text] if text or not results else results)
     return ""
 
 
-async def _perform(
-    rule: Rule, prompt: str, request: GenerateRequest, card: ModelCard, usage: Usage
-) -> AsyncIterator[Event]:
-    yield Started(usage)
-    answer = rule.text.replace("{prompt}", prompt) * rule.repeat
-    ends = [at for at in map(answer.find, request.stop) if at >= 0]
-    tokens = TOKEN.findall(answer[: min(ends)] if ends else answer)
-    tokens_max = min(request.tokens_max or card.output_tokens_max, card.output_tokens_max)
-    for number, token in enumerate(tokens[:tokens_max]):
-        if rule.fail and number == rule.fail_after_tokens:
-            raise FAILURES[rule.fail](f"The script says so: {rule.fail}.")
-        if delay_ms := rule.token_ms if number else rule.first_token_ms:
-            await asyncio.sleep(delay_ms / 1000)
-        logprobs = (TokenLogprob(token, number, 0.0),) if request.logprobs else ()
-        for candidate in range(request.candidates):
-            yield TextDelta(token, 1, candidate, logprobs)
-    reason = FinishReason.MAX_TOKENS if len(tokens) > tokens_max else FinishReason.STOP
-    for candidate in range(request.candidates):
-        yield Finished(reason, candidate)
+def _words(part: Part) -> str:
+    """Return a part in words, as it is matched and counted. Thoughts are never prompted."""
+    match part:
+        case Text():
+            return part.text
+        case ToolCall():
+            return _call_words(part.name, part.args)
+        case ToolResult():
+            return "\n".join([_call_words(part.name, part.response), *part.text])
+    return ""
+
+
+def _call_words(name: str, members: object) -> str:
+    return f"{name}: {json.dumps(members, ensure_ascii=False)}"
+
+
+def _tokens(call: ScriptedCall) -> int:
+    return len(TOKEN.findall(_call_words(call.name, call.args)))
+
+
+async def _pause(rule: Rule, first: bool) -> None:
+    if delay_ms := rule.first_token_ms if first else rule.token_ms:
+        await asyncio.sleep(delay_ms / 1000)

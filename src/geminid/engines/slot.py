@@ -8,23 +8,46 @@ candidate finished, or one problem.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 
 from geminid.core.errors import Problem
-from geminid.core.events import Event, Finished, FinishReason, Started, TextDelta, TokenLogprob
+from geminid.core.events import (
+    Event,
+    Finished,
+    FinishReason,
+    Started,
+    TextDelta,
+    ThoughtDelta,
+    TokenLogprob,
+    ToolCallMade,
+)
 from geminid.core.request import GenerateRequest
 
 
 class _Pending:
     """What one candidate has produced since its reader last looked."""
 
-    __slots__ = ("logprobs", "reason", "text", "tokens")
+    __slots__ = ("calls", "detail", "logprobs", "reason", "text", "thought", "thought_tokens", "tokens")
 
     def __init__(self) -> None:
+        self.thought = ""
+        self.thought_tokens = 0
         self.text = ""
         self.tokens = 0
         self.logprobs: tuple[TokenLogprob, ...] = ()
+        self.calls: list[ToolCallMade] = []
         self.reason: FinishReason | None = None
+        self.detail = ""
+
+    def events(self, candidate: int) -> Iterator[Event]:
+        """Yield it in the order in which an answer is made."""
+        if self.thought_tokens or self.thought:
+            yield ThoughtDelta(self.thought, self.thought_tokens, candidate)
+        if self.tokens or self.text:
+            yield TextDelta(self.text, self.tokens, candidate, self.logprobs)
+        yield from self.calls
+        if self.reason is not None:
+            yield Finished(self.reason, candidate, self.detail)
 
 
 class Slot:
@@ -63,19 +86,36 @@ class Slot:
         *,
         logprobs: tuple[TokenLogprob, ...] = (),
         reason: FinishReason | None = None,
+        detail: str = "",
     ) -> None:
-        """Add what a step produced for one candidate, and its end if ``reason`` is given."""
-        if self.ended:
+        """Add text that a step produced for one candidate, and its end if ``reason`` is given."""
+        if (pending := self._fill(candidate)) is None:
             return
-        self.produced = True
-        pending = self._pending.setdefault(candidate, _Pending())
         pending.text += text
         pending.tokens += tokens
         pending.logprobs += logprobs
         if reason is not None:
-            pending.reason = reason
+            pending.reason, pending.detail = reason, detail
             self._open.discard(candidate)
+
+    def put_thought(self, text: str, tokens: int, candidate: int = 0) -> None:
+        """Add what a step let one candidate think."""
+        if (pending := self._fill(candidate)) is not None:
+            pending.thought += text
+            pending.thought_tokens += tokens
+
+    def put_call(self, made: ToolCallMade) -> None:
+        """Add one whole call."""
+        if (pending := self._fill(made.candidate)) is not None:
+            pending.calls.append(made)
+
+    def _fill(self, candidate: int) -> _Pending | None:
+        """Return where the candidate's news go, or None when the request has ended."""
+        if self.ended:
+            return None
+        self.produced = True
         self._news.set()
+        return self._pending.setdefault(candidate, _Pending())
 
     def fail(self, problem: Problem) -> None:
         """End the request with a problem, unless it has ended already."""
@@ -92,11 +132,8 @@ class Slot:
         yield await asyncio.shield(self.accepted)
         while True:
             for candidate in list(self._pending):
-                pending = self._pending.pop(candidate)
-                if pending.tokens or pending.text:
-                    yield TextDelta(pending.text, pending.tokens, candidate, pending.logprobs)
-                if pending.reason is not None:
-                    yield Finished(pending.reason, candidate)
+                for event in self._pending.pop(candidate).events(candidate):
+                    yield event
             if not self._pending:
                 if self._problem is not None:
                     raise self._problem

@@ -9,17 +9,20 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
+from typing import Literal
 
 import msgspec
 
 from geminid.catalog.served import Served
 from geminid.core import clock, ids
 from geminid.core.card import EngineKind, ModelCard
+from geminid.core.content import Text
 from geminid.core.errors import DeadlineExceeded, Problem
-from geminid.core.events import Event, Finished, Started, TextDelta
+from geminid.core.events import Event, Finished, TextDelta, ThoughtDelta, ToolCallMade, usage_of
 from geminid.core.request import GenerateRequest
 from geminid.core.usage import Usage
 from geminid.engines.protocol import Engine
+from geminid.service.folding import Folded, folded_to_fit
 
 
 class RequestRecord(msgspec.Struct, kw_only=True):
@@ -44,14 +47,25 @@ class RequestRecord(msgspec.Struct, kw_only=True):
 
 
 class Generation(msgspec.Struct, frozen=True):
-    """An accepted request: its id, the card that answers, and its events."""
+    """An accepted request: its id, the card that answers, and its events.
+
+    folded: the figures of an input that was too long and was folded, None for all others.
+    """
 
     id: str
     card: ModelCard
     events: AsyncIterator[Event]
+    folded: Folded | None = None
 
 
 Observe = Callable[[RequestRecord], None]
+
+
+ANSWER_SHARE = 4
+"""Folding leaves at most one part in so many of the model's window to the answer."""
+
+LongInput = Literal["refuse", "fold"]
+"""What happens to a prompt that does not fit the model."""
 
 
 class Generator:
@@ -63,12 +77,14 @@ class Generator:
         engines: Mapping[EngineKind, Engine],
         observe: Observe,
         *,
+        long_input: LongInput = "refuse",
         clock: clock.Clock = clock.monotonic,
         new_id: Callable[[], str] = ids.response_id,
     ) -> None:
         self.served = served
         self._engines = engines
         self._observe = observe
+        self._long_input = long_input
         self._clock = clock
         self._new_id = new_id
 
@@ -84,11 +100,9 @@ class Generator:
         card = self.served.resolve(request.model)
         record = RequestRecord(model=card.name, asked=request.model, id=self._new_id(), began_s=self._clock())
         try:
-            async with (
-                _deadline(deadline_ms),
-                self._engines[card.engine].generate(card, request) as events,
-            ):
-                yield Generation(record.id, card, self._watched(record, events, request.candidates))
+            async with _deadline(deadline_ms), self._fitting(card, request) as (events, folded):
+                watched = self._watched(record, events, request.candidates)
+                yield Generation(record.id, card, watched, folded)
         except Problem as problem:
             record.outcome = problem.code
             raise
@@ -98,6 +112,31 @@ class Generator:
         finally:
             record.took_s = self._clock() - record.began_s
             self._observe(record)
+
+    @asynccontextmanager
+    async def _fitting(
+        self, card: ModelCard, request: GenerateRequest
+    ) -> AsyncIterator[tuple[AsyncIterator[Event], Folded | None]]:
+        """Ask the engine; a prompt that it finds too long is folded and asked again, where that is wanted."""
+        engine = self._engines[card.engine]
+        folded = None
+        if self._long_input == "fold":
+            folded = await self._folded(engine, card, request)
+        async with engine.generate(card, folded.request if folded else request) as events:
+            yield events, folded
+
+    async def _folded(self, engine: Engine, card: ModelCard, request: GenerateRequest) -> Folded | None:
+        """Return the request made to fit beside its answer, or None when it fits as it is."""
+        asked = request.tokens_max or card.output_tokens_default or card.output_tokens_max
+        tokens_max = card.input_tokens_max - min(asked, card.input_tokens_max // ANSWER_SHARE)
+        if _characters(request) < tokens_max:
+            return None  # hardly any text has more tokens than characters: the engine need not count it
+
+        async def count(shorter: GenerateRequest) -> int:
+            return (await engine.count(card, shorter)).prompt
+
+        folded = await folded_to_fit(request, tokens_max, count)
+        return folded if folded.characters_kept < folded.characters_before else None
 
     async def count(self, request: GenerateRequest, *, deadline_ms: int | None = None) -> Usage:
         """Return the usage that the request's prompt would have."""
@@ -110,12 +149,10 @@ class Generator:
     ) -> AsyncIterator[Event]:
         """Pass events on, noting what they cost and when they came."""
         async for event in events:
+            record.usage += usage_of(event)
             match event:
-                case Started():
-                    record.usage += event.usage
-                case TextDelta():
+                case ThoughtDelta() | TextDelta() | ToolCallMade():
                     self._time(record, event.tokens)
-                    record.usage += Usage(candidates=event.tokens)
                 case Finished():
                     candidates -= 1
                     if not candidates:
@@ -130,6 +167,11 @@ class Generator:
             record.gap_sum_s += now_s - record.last_token_s
             record.gap_tokens += tokens
         record.last_token_s = now_s
+
+
+def _characters(request: GenerateRequest) -> int:
+    parts = (*request.system, *(part for turn in request.turns for part in turn.parts))
+    return sum(len(part.text) for part in parts if isinstance(part, Text))
 
 
 @asynccontextmanager

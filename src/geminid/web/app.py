@@ -18,17 +18,29 @@ from geminid.core.card import ModelCard
 from geminid.core.errors import Internal, NotFound, Problem
 from geminid.engines.protocol import Engine
 from geminid.service.generate import Generator
+from geminid.service.signatures import Signer
 from geminid.telemetry import Telemetry
 from geminid.web.gemini import JSON, GeminiApi
 from geminid.wire.gemini.errors import write_error
 
-CORS_HEADERS = ("x-goog-upload-url", "x-goog-upload-status", "x-gemini-service-tier", "x-geminid-downgraded")
+CORS_HEADERS = (
+    "x-goog-upload-url",
+    "x-goog-upload-status",
+    "x-gemini-service-tier",
+    "x-geminid-downgraded",
+    "x-geminid-folded",
+)
 
 log = logging.getLogger("geminid.web")
 
 
 def build(
-    generator: Generator, engine: Engine, card: ModelCard, telemetry: Telemetry, config: ServerConfig
+    generator: Generator,
+    engine: Engine,
+    card: ModelCard,
+    telemetry: Telemetry,
+    signer: Signer,
+    config: ServerConfig,
 ) -> Starlette:
     """Return the application that serves ``generator``; ``card`` is the model that readiness means."""
     health = _Health(engine, card, telemetry)
@@ -41,7 +53,7 @@ def build(
         max_age=3600,
     )
     app = Starlette(
-        routes=[*health.routes(), *GeminiApi(generator, config).routes()],
+        routes=[*health.routes(), *GeminiApi(generator, signer, config).routes()],
         middleware=[cors],
         exception_handlers={HTTPException: _http_error, Exception: _bug},
     )

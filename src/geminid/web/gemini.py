@@ -11,20 +11,23 @@ from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from typing import NamedTuple
 
+import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 from starlette.types import Receive, Scope, Send
 
+from geminid.catalog.manners import manner_of
 from geminid.config import ServerConfig
 from geminid.core.errors import InvalidArgument, Problem, UnknownModel
 from geminid.core.events import fold
 from geminid.service.generate import Generation, Generator
+from geminid.service.signatures import Signer
 from geminid.web.auth import Doorkeeper
 from geminid.web.body import read_body
 from geminid.web.stream import ClientGone, Streaming, send_stream, while_listening
 from geminid.wire.gemini import count, errors, generate, models
-from geminid.wire.gemini.generate import ReadRequest
+from geminid.wire.gemini.generate import Reading, ReadRequest, Telling
 from geminid.wire.sse import ArrayFraming, SseFraming
 
 VERSIONS = ("v1beta", "v1", "v1alpha")
@@ -34,8 +37,11 @@ DOUBLED = tuple(f"{version}/{version}" for version in VERSIONS)
 JSON = "application/json; charset=UTF-8"
 CLIENT_CLOSED_REQUEST = 499
 LARGE_BODY_BYTES = 256 * 1024
-TIER_HEADER = ("x-gemini-service-tier", "standard")
+SCHEMA_BODY_BYTES = 2 * 1024
+"""A schema of more than this may take a tenth of a second to turn into a grammar, once."""
+TIER_HEADER = "x-gemini-service-tier"
 DOWNGRADE_HEADER = "x-geminid-downgraded"
+FOLDED_HEADER = "x-geminid-folded"
 VARY = ("vary", "X-Origin, Referer")  # the CORS middleware adds Origin
 
 
@@ -57,8 +63,9 @@ Verb = Callable[["GeminiApi", Call], Awaitable[None]]
 class GeminiApi:
     """The routes of one server."""
 
-    def __init__(self, generator: Generator, config: ServerConfig) -> None:
+    def __init__(self, generator: Generator, signer: Signer, config: ServerConfig) -> None:
         self._generator = generator
+        self._signer = signer
         self._config = config
         self._doorkeeper = Doorkeeper(config.keys)
 
@@ -121,13 +128,15 @@ class GeminiApi:
         read = await self._read(generate.read_request, call)
         opened = self._generator.generate(read.request, deadline_ms=call.deadline_ms)
 
-        async def answered() -> bytes:
+        async def answered() -> Response:
             async with opened as generation:
                 answer = await fold(generation.events)
-                return generate.write_answer(answer, generation.card.name, generation.id)
+                sign, telling = partial(self._signer.sign, generation.id), _telling(read, generation)
+                body = generate.write_answer(answer, generation.card.name, generation.id, telling, sign)
+                return _json(body, _headers(read, generation))
 
-        body = await while_listening(call.receive, answered())
-        await _json(body, _headers(read.downgrades))(call.request.scope, call.receive, call.send)
+        response = await while_listening(call.receive, answered())
+        await response(call.request.scope, call.receive, call.send)
 
     async def _stream(self, call: Call) -> None:
         read = await self._read(generate.read_request, call)
@@ -135,9 +144,13 @@ class GeminiApi:
         framing = SseFraming() if call.request.query_params.get("alt") == "sse" else ArrayFraming()
 
         def writer(generation: Generation) -> Callable[..., bytes | None]:
-            return generate.ChunkWriter(generation.card.name, generation.id, read.request.candidates).write
+            sign = partial(self._signer.sign, generation.id)
+            candidates = read.request.candidates
+            return generate.ChunkWriter(
+                generation.card.name, generation.id, candidates, _telling(read, generation), sign
+            ).write
 
-        streaming = Streaming(framing, writer, errors.write_error_event, _headers(read.downgrades))
+        streaming = Streaming(framing, writer, errors.write_error_event, partial(_headers, read))
         await send_stream(opened, streaming, call.receive, call.send)
 
     async def _count(self, call: Call) -> None:
@@ -147,9 +160,16 @@ class GeminiApi:
         await _json(count.write_answer(usage))(call.request.scope, call.receive, call.send)
 
     async def _read(self, read_request: Callable[..., ReadRequest], call: Call) -> ReadRequest:
-        """Read a body; a large one in a thread, so that the other answers go on."""
-        read = partial(read_request, call.body, call.model, strict=self._config.strict)
-        return await asyncio.to_thread(read) if len(call.body) > LARGE_BODY_BYTES else read()
+        """Read a body; one that may take long in a thread, so that the other answers go on."""
+        read = partial(read_request, call.body, call.model, self._reading(call.model))
+        slow = len(call.body) > (SCHEMA_BODY_BYTES if b"chema" in call.body else LARGE_BODY_BYTES)
+        return await asyncio.to_thread(read) if slow else read()
+
+    def _reading(self, model: str) -> Reading:
+        manner = manner_of(model)
+        if self._config.signatures == "accept":
+            manner = msgspec.structs.replace(manner, signatures_checked=False)
+        return Reading(strict=self._config.strict, manner=manner, genuine=self._signer.genuine)
 
     def _deadline_ms(self, request: Request) -> int:
         asked = request.headers.get("x-server-timeout")
@@ -181,9 +201,21 @@ class _Endpoint:
         await self._app(scope, receive, send)
 
 
-def _headers(downgrades: Sequence[str]) -> tuple[tuple[str, str], ...]:
-    named = ((DOWNGRADE_HEADER, ", ".join(downgrades)),) if downgrades else ()
-    return (TIER_HEADER, VARY, *named)
+def _headers(read: ReadRequest, generation: Generation) -> tuple[tuple[str, str], ...]:
+    named = [(TIER_HEADER, read.request.tier), VARY]
+    if read.downgrades:
+        named.append((DOWNGRADE_HEADER, ", ".join(read.downgrades)))
+    if (folded := generation.folded) is not None:
+        figures = f"characters={folded.characters_before}; kept={folded.characters_kept}"
+        named.append((FOLDED_HEADER, figures))
+    return tuple(named)
+
+
+def _telling(read: ReadRequest, generation: Generation) -> Telling:
+    if (folded := generation.folded) is None:
+        return read.telling
+    left_out = folded.characters_before - folded.characters_kept
+    return msgspec.structs.replace(read.telling, characters_folded=left_out)
 
 
 def _json(body: bytes, headers: Sequence[tuple[str, str]] = (VARY,)) -> Response:

@@ -35,7 +35,7 @@ class Streaming(NamedTuple):
     framing: Framing
     write: Callable[[Generation], Callable[[Event], bytes | None]]
     write_problem: Callable[[Problem], bytes]
-    headers: tuple[tuple[str, str], ...]
+    headers: Callable[[Generation], tuple[tuple[str, str], ...]]
 
 
 async def send_stream(
@@ -49,7 +49,7 @@ async def _stream(opened: AbstractAsyncContextManager[Generation], streaming: St
     began = False
     try:
         async with opened as generation:
-            await send(start(200, [*streaming.framing.headers, *streaming.headers]))
+            await send(start(200, [*streaming.framing.headers, *streaming.headers(generation)]))
             began = True
             await _send_events(generation, streaming, send)
     except Problem as problem:

@@ -48,7 +48,7 @@ def misbehave(words: str) -> None:
 
 
 def answer(link: socket.socket, submit: Submit) -> None:
-    words = submit.messages[-1].content
+    words = submit.conversation.messages[-1].content
     if words == "refuse":
         link.sendall(frame(Refused(id=submit.id, kind="invalid", message="I do not take this")))
         return

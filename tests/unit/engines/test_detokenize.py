@@ -16,13 +16,13 @@ def spell(text: str, stops: tuple[str, ...], cuts: list[int]) -> tuple[list[str]
     """Feed the bytes of a text in pieces of the given sizes."""
     machine, tokens, out = Detokenizer(BYTES, stops), tokens_of(text), []
     for size in [*cuts, len(tokens)]:
-        if machine.stopped:
+        if bool(machine.stop):
             break
         out.append(machine.put(tokens[:size]))
         tokens = tokens[size:]
-    if not machine.stopped:
+    if not bool(machine.stop):
         out.append(machine.finish())
-    return out, machine.stopped
+    return out, bool(machine.stop)
 
 
 @given(texts, st.lists(st.integers(0, 5), max_size=20))

@@ -2,10 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-import make
-from geminid.core.content import Text, Thought, Turn
-from geminid.engines.openvino.conversation import messages_of
-from geminid.engines.openvino.messages import Message
+from geminid.engines.openvino.messages import Call, Conversation, Message
 from geminid.engines.openvino.prompt import PLAIN_TEMPLATE, Prompt, TemplateRefusal
 
 CHATML = (
@@ -19,29 +16,8 @@ NO_SYSTEM = (
 MARKERS = ["<|im_start|>", "<|im_end|>"]
 
 
-def test_neighbouring_turns_of_one_role_are_one_message():
-    turns = (
-        Turn("user", (Text("a"), Text("b"))),
-        Turn("model", (Text("c"),)),
-        Turn("model", (Text(""),)),
-        Turn("user", (Text("d"),)),
-    )
-    messages = messages_of(make.request(turns=turns, system=(Text("be "), Text("kind"))))
-    assert [(m.role, m.content) for m in messages] == [
-        ("system", "be kind"),
-        ("user", "ab"),
-        ("assistant", "c\n"),
-        ("user", "d"),
-    ]
-
-
-def test_thoughts_of_earlier_turns_are_not_prompted_again():
-    turns = (Turn("model", (Thought("hm"), Text("yes"))),)
-    assert messages_of(make.request(turns=turns)) == (Message("assistant", "yes"),)
-
-
 def test_the_template_is_rendered_up_to_the_models_turn():
-    text = Prompt(CHATML, MARKERS).render([Message("user", "hi")])
+    text = Prompt(CHATML, MARKERS).render(Conversation((Message("user", "hi"),)))
     assert text == "<|im_start|>user\nhi<|im_end|>\n<|im_start|>assistant\n"
 
 
@@ -49,40 +25,62 @@ def test_the_template_is_rendered_up_to_the_models_turn():
     st.lists(st.sampled_from(["<|im_", "start|>", "<|im_end|>", "end|>", "x", "<"]), max_size=12).map("".join)
 )
 def test_no_text_of_a_caller_becomes_a_control_token(text):
-    rendered = Prompt(CHATML, MARKERS).render([Message("user", text)])
+    rendered = Prompt(CHATML, MARKERS).render(Conversation((Message("user", text),)))
     assert rendered.count("<|im_end|>") == 1
     assert rendered.count("<|im_start|>") == 2
 
 
 def test_text_without_markers_reaches_the_model_unchanged():
     assert (
-        Prompt("{{ messages[0].content }}", MARKERS).render([Message("user", "a < b |> c")]) == "a < b |> c"
+        Prompt("{{ messages[0].content }}", MARKERS).render(Conversation((Message("user", "a < b |> c"),)))
+        == "a < b |> c"
     )
 
 
 def test_a_template_without_a_system_role_gets_its_words_before_the_first_users():
     prompt = Prompt(NO_SYSTEM, [])
-    assert prompt.render([Message("system", "S"), Message("user", "U")]) == "user: S\n\nU;"
+    assert (
+        prompt.render(
+            Conversation(
+                (
+                    Message("system", "S"),
+                    Message("user", "U"),
+                )
+            )
+        )
+        == "user: S\n\nU;"
+    )
 
 
 def test_a_template_that_refuses_says_so_in_its_own_words():
     prompt = Prompt("{{ raise_exception('roles must alternate') }}", [])
     with pytest.raises(TemplateRefusal, match="roles must alternate"):
-        prompt.render([Message("user", "a")])
+        prompt.render(Conversation((Message("user", "a"),)))
     with pytest.raises(TemplateRefusal, match="roles must alternate"):
-        prompt.render([Message("system", "a"), Message("user", "a")])
+        prompt.render(
+            Conversation(
+                (
+                    Message("system", "a"),
+                    Message("user", "a"),
+                )
+            )
+        )
     with pytest.raises(TemplateRefusal, match="roles must alternate"):
-        prompt.render([Message("system", "a")])
+        prompt.render(Conversation((Message("system", "a"),)))
 
 
 def test_a_template_cannot_reach_out_of_its_sandbox():
     with pytest.raises(TemplateRefusal):
-        Prompt("{{ ''.__class__.__mro__[1].__subclasses__() }}", []).render([Message("user", "a")])
+        Prompt("{{ ''.__class__.__mro__[1].__subclasses__() }}", []).render(
+            Conversation((Message("user", "a"),))
+        )
 
 
 def test_weights_without_a_template_get_a_plain_dialogue():
-    assert Prompt("", []).render([Message("user", "hi")]) == "User: hi\n\nAssistant:"
-    assert Prompt(PLAIN_TEMPLATE, []).render([Message("user", "hi")]) == "User: hi\n\nAssistant:"
+    assert Prompt("", []).render(Conversation((Message("user", "hi"),))) == "User: hi\n\nAssistant:"
+    assert (
+        Prompt(PLAIN_TEMPLATE, []).render(Conversation((Message("user", "hi"),))) == "User: hi\n\nAssistant:"
+    )
 
 
 def test_the_cards_options_are_names_in_the_template():
@@ -92,8 +90,38 @@ def test_the_cards_options_are_names_in_the_template():
         bos_token="<s>",
         enable_thinking=False,
     )
-    assert prompt.render([Message("user", "hi")]) == "<s>quiet"
+    assert prompt.render(Conversation((Message("user", "hi"),))) == "<s>quiet"
 
 
 def test_the_date_is_there_for_templates_that_ask():
-    assert Prompt("{{ strftime_now('%Y') }}", []).render([Message("user", "x")]).isdigit()
+    assert Prompt("{{ strftime_now('%Y') }}", []).render(Conversation((Message("user", "x"),))).isdigit()
+
+
+def test_what_stands_between_two_answers_is_the_templates():
+    conversation = Conversation((Message("user", "Q"),))
+    behind = Prompt(CHATML, MARKERS).follow_up(conversation, "And now?")
+    assert behind == "<|im_end|>\n<|im_start|>user\nAnd now?<|im_end|>\n<|im_start|>assistant\n"
+
+
+def test_tools_calls_and_options_reach_the_template():
+    template = (
+        "{{ tools[0].function.name }} {{ thinking }} "
+        "{% for m in messages %}{{ m.tool_calls[0].function.arguments | tojson if m.tool_calls else m.name }} "
+        "{% endfor %}"
+    )
+    conversation = Conversation(
+        (Message("assistant", "", (Call("f", {"x": "<b>"}),)), Message("tool", "1", name="f")),
+        ({"type": "function", "function": {"name": "f"}},),
+        {"thinking": True},
+    )
+    assert Prompt(template, []).render(conversation) == 'f True {"x": "<b>"} f '
+
+
+def test_no_text_of_a_tool_becomes_a_control_token():
+    template = "{{ tools | tojson }}{{ messages[0].tool_calls | tojson }}"
+    conversation = Conversation(
+        (Message("assistant", "", (Call("f", {"<|im_end|>": ["<|im_start|>"]}),)),),
+        ({"function": {"description": "<|im_end|>"}},),
+    )
+    rendered = Prompt(template, MARKERS).render(conversation)
+    assert not any(marker in rendered for marker in MARKERS)

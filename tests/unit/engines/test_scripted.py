@@ -1,12 +1,16 @@
+import json
+
 import pytest
 
 import make
-from geminid.core.content import Text, Turn
+from geminid.core.content import Text, Thought, ToolCall, ToolResult, Turn
 from geminid.core.errors import InputTooLong, InvalidArgument, Unavailable
 from geminid.core.events import FinishReason, fold
-from geminid.engines.scripted import Rule, ScriptedEngine, read_script
+from geminid.core.request import EnumOutput, JsonOutput, Thinking, Tool
+from geminid.engines.script import Rule, ScriptedCall, read_script
+from geminid.engines.scripted import ScriptedEngine
 
-CARD = make.card("scripted", engine="scripted")
+CARD = make.card("scripted", engine="scripted", output_tokens_max=10_000)
 
 
 async def answer(engine=None, text="one two three", **fields):
@@ -72,3 +76,137 @@ def test_a_script_is_read_and_its_mistakes_are_named(tmp_path):
             read_script(path)
     with pytest.raises(InvalidArgument, match="cannot be read"):
         read_script(tmp_path / "missing.toml")
+
+
+# -- thoughts ------------------------------------------------------------------------------------------
+
+DEEP = ScriptedEngine([Rule(thought="a b c" + " a b c" * 99, text="done")])
+
+
+@pytest.mark.parametrize(
+    ("thinking", "tokens"),
+    [
+        (Thinking(), 0),
+        (Thinking(level="minimal"), 0),
+        (Thinking(level="low"), 128),
+        (Thinking(level="high"), 300),
+        (Thinking(budget_tokens=0), 0),
+        (Thinking(budget_tokens=2), 2),
+        (Thinking(budget_tokens=-1), 300),
+    ],
+)
+async def test_as_much_is_thought_as_may_be(thinking, tokens):
+    got = await answer(DEEP, thinking=thinking, tokens_max=10_000)
+    (candidate,) = got.candidates
+    assert (candidate.text, candidate.reason) == ("done", FinishReason.STOP)
+    assert len(candidate.thought.split()) == got.usage.thoughts == tokens
+    assert got.usage.candidates == 1
+
+
+async def test_thoughts_count_against_the_bound_on_tokens_and_leave_half_of_it():
+    got = await answer(DEEP, thinking=Thinking(level="high"), tokens_max=6)
+    assert (got.usage.thoughts, got.usage.candidates) == (3, 1)
+
+
+# -- functions -----------------------------------------------------------------------------------------
+
+CITY = {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]}
+TOOLS = (Tool("weather", "", CITY), Tool("now"))
+LOOP = ScriptedEngine(
+    [
+        Rule(match="^weather: ", text="It is {prompt}"),
+        Rule(match="weather", calls=(ScriptedCall(name="weather", args={"city": "Rome"}),)),
+        Rule(
+            match="both",
+            text="wait",
+            calls=(ScriptedCall(name="weather", args={"city": "Rome"}), ScriptedCall(name="now")),
+        ),
+        Rule(match="wrong", calls=(ScriptedCall(name="now"), ScriptedCall(name="weather"))),
+        Rule(match="extra", calls=(ScriptedCall(name="now", args={"zone": "UTC"}),)),
+    ],
+    new_id=iter("abcdefghi").__next__,
+)
+
+
+async def test_a_call_and_its_result_make_a_loop():
+    asked = Turn("user", (Text("the weather?"),))
+    (first,) = (await answer(LOOP, turns=(asked,), tools=TOOLS)).candidates
+    assert (first.text, first.reason) == ("", FinishReason.STOP)
+    (call,) = first.calls
+    assert (call.name, call.args, len(call.id)) == ("weather", {"city": "Rome"}, 1)
+    told = Turn("user", (ToolResult("weather", {"output": "21C"}, call.id),))
+    (second,) = (await answer(LOOP, turns=(asked, Turn("model", (call,)), told), tools=TOOLS)).candidates
+    assert second.text == 'It is weather: {"output": "21C"}'
+
+
+async def test_text_stands_before_calls_and_each_candidate_has_ids_of_its_own():
+    got = await answer(LOOP, "both", tools=TOOLS, candidates=2)
+    assert [candidate.text for candidate in got.candidates] == ["wait", "wait"]
+    calls = [call for candidate in got.candidates for call in candidate.calls]
+    assert [call.name for call in calls] == ["weather", "now"] * 2
+    assert len({call.id for call in calls}) == 4
+
+
+async def test_only_what_is_offered_is_called():
+    (only,) = (await answer(LOOP, "both", tools=TOOLS[1:])).candidates
+    assert [call.name for call in only.calls] == ["now"]
+    (none,) = (await answer(LOOP, "the weather")).candidates
+    assert (none.text, none.calls) == ("the weather", ())
+
+
+@pytest.mark.parametrize(
+    ("text", "detail"),
+    [
+        ("wrong", "Malformed function call: weather: {}"),
+        ("extra", 'Malformed function call: now: {"zone": "UTC"}'),
+    ],
+)
+async def test_arguments_that_do_not_fit_are_a_malformed_call(text, detail):
+    (candidate,) = (await answer(LOOP, text, tools=TOOLS)).candidates
+    assert (candidate.reason, candidate.detail) == (FinishReason.MALFORMED_CALL, detail)
+
+
+async def test_a_call_that_does_not_fit_into_the_bound_is_not_made():
+    got = await answer(LOOP, "both", tools=TOOLS, tokens_max=2)
+    assert (got.candidates[0].calls, got.candidates[0].reason) == ((), FinishReason.MAX_TOKENS)
+
+
+async def test_calls_results_and_no_thoughts_are_counted_in_the_prompt():
+    turns = (
+        Turn("model", (Thought("not this"), ToolCall("f", {"a": 1}))),
+        Turn("user", (ToolResult("f", {"output": 2}, text=("three words more",)),)),
+    )
+    assert (await ScriptedEngine().count(CARD, make.request(turns=turns))).prompt == 3 + 3 + 3
+
+
+# -- forms of answers ----------------------------------------------------------------------------------
+
+LABELS = EnumOutput(grammar="", labels=("yes", "no", "not sure"))
+
+
+async def test_the_first_label_answers_where_no_rule_says_which():
+    assert (await answer(output=LABELS)).candidates[0].text == "yes"
+    engine = ScriptedEngine([Rule(text="not sure")])
+    got = await answer(engine, output=LABELS, logprobs=True)
+    (chosen,) = got.candidates[0].logprobs
+    assert (chosen.token, [entry.token for entry in chosen.alternatives]) == (
+        "not sure",
+        ["not sure", "yes", "no"],
+    )
+    assert got.usage.candidates == 1
+
+
+async def test_json_is_what_the_rule_says():
+    document = json.dumps({"a": [1, {"b": "c d"}]}, indent=1)
+    got = await answer(ScriptedEngine([Rule(text=document)]), output=JsonOutput(grammar=""))
+    assert got.candidates[0].text == document
+
+
+def test_scripts_have_thoughts_and_calls(tmp_path):
+    path = tmp_path / "script.toml"
+    path.write_text('[[rule]]\nthought = "hm"\ncalls = [{name="f", args={a=1}}, {name="g"}]\n')
+    calls = (ScriptedCall(name="f", args={"a": 1}), ScriptedCall(name="g"))
+    assert read_script(path) == (Rule(thought="hm", calls=calls),)
+    path.write_text("[[rule]]\ncalls = [{args={a=1}}]\n")
+    with pytest.raises(InvalidArgument, match="name"):
+        read_script(path)

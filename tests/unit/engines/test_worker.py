@@ -6,11 +6,13 @@ from collections import Counter
 
 import pytest
 
+from fake_pipeline import FakePipeline
 from geminid.core.request import Sampling
 from geminid.engines.openvino.inbox import HungUp, Inbox, Outbox
 from geminid.engines.openvino.messages import (
     Accepted,
     Cancel,
+    Conversation,
     Count,
     Counted,
     Load,
@@ -18,13 +20,12 @@ from geminid.engines.openvino.messages import (
     Refused,
     Stepped,
     Submit,
+    Think,
     decode_from_worker,
     frame,
 )
-from geminid.engines.openvino.pipeline import Produced
 from geminid.engines.openvino.worker import Worker
 
-STOP_ID = 256
 LOAD = Load(
     weights="",
     chat_template="{{ messages[-1].content }}",
@@ -32,70 +33,9 @@ LOAD = Load(
     context_tokens_max=50,
     kv_cache_gib=1,
     batch_tokens_max=1,
-    sequences_max=1,
+    sequences_max=64,
     properties={},
 )
-
-
-class FakeAnswer:
-    """Says the prompt's bytes back, one a step, then ends its turn."""
-
-    def __init__(self, prompt, tokens_max):
-        self.left, self.room, self.cancelled, self.fresh = [*prompt, STOP_ID], tokens_max, False, []
-
-    def advance(self):
-        token, self.room = self.left.pop(0), self.room - 1
-        ended = "stop" if token == STOP_ID else "max_tokens" if not self.room else ""
-        self.fresh.append(Produced([token], [-0.5], ended))
-        return ended
-
-    def read(self):
-        return self.fresh.pop(0) if self.fresh else None
-
-    def cancel(self):
-        self.cancelled = True
-
-
-class FakePipeline:
-    """Bytes as tokens; one step advances every answer by one."""
-
-    class tokenizer:  # noqa: N801 - in the place of an attribute
-        chat_template = ""
-        get_bos_token = get_eos_token = staticmethod(lambda: "")
-
-    stop_ids = frozenset({STOP_ID})
-    kv_tokens_max = 0
-
-    def __init__(self):
-        self.answers, self.added = [], 0
-
-    def vocabulary(self):
-        return {bytes([i]): i for i in range(256)} | {b"<|end|>": STOP_ID}
-
-    def control_tokens(self):
-        return {STOP_ID: "<|end|>"}
-
-    def encode(self, prompt):
-        if prompt == "explode":
-            raise ZeroDivisionError
-        return list(prompt.encode())
-
-    def draw(self, sampling, tokens_max, logprobs):
-        return tokens_max
-
-    def add(self, token_ids, draw):
-        self.added += 1
-        self.answers.append(FakeAnswer(token_ids, draw))
-        return self.answers[-1]
-
-    def busy(self):
-        return bool(self.answers)
-
-    def step(self):
-        self.answers = [each for each in self.answers if not each.cancelled and not each.advance()]
-
-    def kv_used(self):
-        return 0.25
 
 
 class Bench:
@@ -113,9 +53,10 @@ class Bench:
         self.server.sendall(b"".join(map(frame, messages)))
 
     def turn(self):
-        self.send(Count(0, (Message("user", "x"),)))  # so that the worker never waits
+        self.send(Count(0, asked("x")))  # so that the worker never waits
         self.worker._drain()
         self.worker._prepare_some()
+        self.worker._begin_some()
         if self.pipeline.busy():
             self.worker._step()
         return [message for message in self.received() if getattr(message, "id", None) != 0]
@@ -143,6 +84,10 @@ def bench():
     made.close()
 
 
+def asked(text):
+    return Conversation((Message("user", text),))
+
+
 def submit(number, text, **fields):
     defaults = {
         "sampling": Sampling(seed=1),
@@ -151,7 +96,7 @@ def submit(number, text, **fields):
         "stop": (),
         "logprobs": False,
     }
-    return Submit(id=number, messages=(Message("user", text),), **{**defaults, **fields})
+    return Submit(id=number, conversation=asked(text), **{**defaults, **fields})
 
 
 def settle(bench, *messages, turns=60):
@@ -214,7 +159,7 @@ def test_a_prompt_whose_caller_has_left_is_never_prepared(bench):
 
 
 def test_counting_produces_nothing(bench):
-    assert settle(bench, Count(5, (Message("user", "abc"),)), turns=2) == [Counted(5, 3)]
+    assert settle(bench, Count(5, asked("abc")), turns=2) == [Counted(5, 3)]
 
 
 def test_the_loop_ends_when_the_server_hangs_up(bench):
@@ -249,4 +194,26 @@ def test_whatever_arrives_each_request_ends_once_and_nothing_is_left(bench, seed
     assert set(range(1, submitted + 1)) - cancelled <= ends.keys(), seed
     assert not bench.worker._running
     assert not bench.worker._waiting
+    assert not bench.worker._prepared
     assert not bench.pipeline.busy()
+
+
+def test_priority_overtakes_and_flex_waits_for_everybody(bench):
+    begun = []
+    bench.worker._sequences_max = 2
+    bench.pipeline.respond = lambda prompt, draw: begun.append(prompt) or "ab"
+    settle(bench, submit(1, "busy"), submit(2, "busy"), turns=1)
+    settle(
+        bench,
+        submit(3, "flex", urgency=2),
+        submit(4, "standard"),
+        submit(5, "priority", urgency=0),
+    )
+    assert begun[2:] == ["priority", "standard", "flex"]
+
+
+def test_what_fails_between_two_stretches_costs_one_answer(bench):
+    think = Think(10, "", "", "explode", "")
+    got = deltas(settle(bench, submit(1, "abc", think=think)))
+    assert got[-1].finish == "failed"
+    assert deltas(settle(bench, submit(2, "ok")), 2)[-1].finish == "stop"

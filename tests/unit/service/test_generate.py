@@ -5,7 +5,7 @@ import pytest
 
 import make
 from geminid.catalog.served import Served
-from geminid.core.errors import DeadlineExceeded, Unavailable, UnknownModel
+from geminid.core.errors import DeadlineExceeded, InputTooLong, Unavailable, UnknownModel
 from geminid.core.events import Finished, FinishReason, Started, TextDelta, fold
 from geminid.core.usage import Usage
 from geminid.engines.scripted import Rule, ScriptedEngine
@@ -117,3 +117,30 @@ async def test_events_pass_through_unchanged():
         Finished(FinishReason.STOP, 0),
         Finished(FinishReason.STOP, 1),
     ]
+
+
+BOOK = " ".join(f"Page {number} tells of nothing." for number in range(500)) + " The code is 4711. "
+
+
+async def test_a_long_input_is_refused_unless_folding_is_wanted():
+    made, records = generator()
+    with pytest.raises(InputTooLong):
+        async with made.generate(make.request(BOOK + "What is the code?")):
+            pass
+    assert records[-1].outcome == "INVALID_ARGUMENT"
+
+
+async def test_a_long_input_is_folded_to_fit_beside_its_answer():
+    made, _ = generator(long_input="fold")
+    made.served = Served((make.card("tiny", engine="scripted", context_tokens_max=1000),))
+    request = make.request(BOOK * 3 + "What is the code?", tokens_max=10)
+    async with made.generate(request) as generation:
+        answer = await fold(generation.events)
+    assert answer.usage.prompt <= 990
+    assert generation.folded.characters_kept < generation.folded.characters_before == len(BOOK) * 3 + 17
+
+
+async def test_what_fits_is_not_folded():
+    made, _ = generator(long_input="fold")
+    async with made.generate(make.request("short")) as generation:
+        assert generation.folded is None

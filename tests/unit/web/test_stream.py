@@ -52,7 +52,7 @@ def streaming(framing=None):
         framing or SseFraming(),
         lambda g: ChunkWriter(g.card.name, g.id).write,
         write_error_event,
-        (("x-tier", "s"),),
+        lambda generation: (("x-tier", "s"),),
     )
 
 

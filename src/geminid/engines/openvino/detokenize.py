@@ -12,13 +12,20 @@ from collections.abc import Collection, Mapping, Sequence
 
 
 class TokenBytes:
-    """The vocabulary as bytes. Tokens that only steer the model spell nothing."""
+    """The vocabulary as bytes. Tokens that only steer the model spell nothing, unless ``spelled``."""
 
-    def __init__(self, vocabulary: Mapping[bytes, int], control_ids: Collection[int]) -> None:
+    def __init__(
+        self,
+        vocabulary: Mapping[bytes, int],
+        control_ids: Collection[int],
+        spelled: Mapping[int, str] | None = None,
+    ) -> None:
         size = max(vocabulary.values(), default=-1) + 1
         table = [b""] * size
         for token, token_id in vocabulary.items():
             table[token_id] = b"" if token_id in control_ids else token
+        for token_id, name in (spelled or {}).items():
+            table[token_id] = name.encode()
         self._table = table
 
     def __call__(self, token_id: int) -> bytes:
@@ -26,30 +33,35 @@ class TokenBytes:
 
 
 class Detokenizer:
-    """Spells one answer. After ``stopped`` is true it takes no more tokens."""
+    """Spells one answer. Once ``stop`` names the stop string that was met, it takes no more tokens."""
 
-    __slots__ = ("_decoder", "_held", "_stops", "_token_bytes", "stopped")
+    __slots__ = ("_decoder", "_held", "_stops", "_token_bytes", "stop")
 
     def __init__(self, token_bytes: TokenBytes, stops: Sequence[str] = ()) -> None:
         self._token_bytes = token_bytes
         self._stops = tuple(stops)
         self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
         self._held = ""
-        self.stopped = False
+        self.stop = ""
 
     def put(self, token_ids: Sequence[int]) -> str:
-        """Take tokens and return the text that is certain now; sets ``stopped`` at a stop string."""
+        """Take tokens and return the text that is certain now; sets ``stop`` at a stop string."""
         text = self._held + self._decoder.decode(b"".join(map(self._token_bytes, token_ids)))
         if not self._stops:
             self._held = ""
             return text
-        end = min((at for at in map(text.find, self._stops) if at >= 0), default=-1)
-        if end >= 0:
-            self.stopped, self._held = True, ""
+        found = [(at, stop) for stop in self._stops if (at := text.find(stop)) >= 0]
+        if found:
+            end, self.stop = min(found)
+            self._held = ""
             return text[:end]
         keep = max(_overlap(text, stop) for stop in self._stops)
         self._held = text[len(text) - keep :]
         return text[: len(text) - keep]
+
+    def forget(self, stop: str) -> None:
+        """Look for ``stop`` no longer."""
+        self._stops = tuple(each for each in self._stops if each != stop)
 
     def finish(self) -> str:
         """Return what was held back. An unfinished character at the very end is left out."""

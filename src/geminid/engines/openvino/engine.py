@@ -11,36 +11,52 @@ from __future__ import annotations
 import asyncio
 import itertools
 import logging
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
+from typing import Protocol
 
+import msgspec
+
+from geminid.core import ids
 from geminid.core.card import ModelCard
 from geminid.core.errors import InputTooLong, Internal, InvalidArgument, Problem, Unavailable
-from geminid.core.events import Event, FinishReason, Started, TokenLogprob
-from geminid.core.request import GenerateRequest
+from geminid.core.events import Event, Started
+from geminid.core.request import GenerateRequest, Tier
 from geminid.core.usage import Usage
-from geminid.engines.openvino.conversation import messages_of
+from geminid.engines.openvino.conversation import conversation_of
+from geminid.engines.openvino.held import RETRY_AFTER_MS, Held
 from geminid.engines.openvino.link import WORKER, Link
 from geminid.engines.openvino.messages import (
     Accepted,
     Cancel,
     Count,
     Counted,
-    Delta,
     FromWorker,
     Load,
     Ready,
     Refused,
     Stepped,
-    Submit,
 )
+from geminid.engines.openvino.submission import Plan, plan
 from geminid.engines.openvino.watchdog import Patience, Watchdog
 from geminid.engines.protocol import EngineState, Phase
-from geminid.engines.slot import Slot
+
+
+class Prover(Protocol):
+    """Whoever knows which grammars are harmless; see :mod:`geminid.engines.openvino.checker`."""
+
+    async def check(self, grammar: str) -> None:
+        """Return when ``grammar`` is proven; raises a ``Problem`` when it must not be used."""
+
+    def condemn(self, grammar: str, why: str) -> None:
+        """Refuse ``grammar`` from now on."""
+
+    async def close(self) -> None:
+        """Release everything."""
+
 
 DEATHS_MAX = 2
 """A request that was in this many processes when they died is not tried again."""
-RETRY_AFTER_MS = 5_000
 RESTART_PAUSES_S = (0.0, 1.0, 5.0, 15.0, 30.0)
 """Pauses before the next try to load, by the number of loads that have failed in a row."""
 WATCH_EVERY_S = 1.0
@@ -59,14 +75,18 @@ class ModelEngine:
         queue_max: int,
         patience: Patience | None = None,
         worker: Sequence[str] = WORKER,
+        prover: Prover | None = None,
+        new_call_id: Callable[[], str] = ids.call_id,
     ) -> None:
         self.card = card
+        self._prover = prover
         self._load = load
         self._queue_max = queue_max
         self._patience = patience or Patience()
         self._worker = worker
         self._ids = itertools.count(1)
-        self._slots: dict[int, Slot] = {}
+        self._new_call_id = new_call_id
+        self._held: dict[int, Held] = {}
         self._counts: dict[int, tuple[Count, asyncio.Future[int]]] = {}
         self._link: Link | None = None
         self._ready: Ready | None = None
@@ -81,27 +101,29 @@ class ModelEngine:
     @property
     def idle(self) -> bool:
         """Whether nobody waits for this model."""
-        return not self._slots and not self._counts
+        return not self._held and not self._counts
 
     @asynccontextmanager
     async def generate(self, request: GenerateRequest) -> AsyncIterator[AsyncIterator[Event]]:
         """Answer one request; see :class:`geminid.engines.protocol.Engine`."""
-        self._admit()
-        request_id, slot = next(self._ids), Slot(request)
-        self._slots[request_id] = slot
+        self._admit(request.tier)
+        planned = plan(self.card, request)
+        await self._prove(planned)
+        request_id, held = next(self._ids), Held(request, planned, self._new_call_id)
+        self._held[request_id] = held
         try:
             if self._ready is not None:
                 self._send(request_id)
-            await asyncio.shield(slot.accepted)
-            yield slot.events()
+            await asyncio.shield(held.slot.accepted)
+            yield held.slot.events()
         finally:
-            self._leave(request_id, slot)
+            self._leave(request_id)
 
     async def count(self, request: GenerateRequest) -> int:
         """Return the number of tokens of the request's prompt."""
         self._admit()
         request_id = next(self._ids)
-        count = Count(request_id, messages_of(request))
+        count = Count(request_id, conversation_of(self.card, request))
         future: asyncio.Future[int] = asyncio.get_running_loop().create_future()
         self._counts[request_id] = (count, future)
         try:
@@ -121,11 +143,11 @@ class ModelEngine:
 
     def state(self) -> EngineState:
         """Return what the engine is doing now."""
-        producing = sum(slot.produced for slot in self._slots.values())
+        producing = sum(held.slot.produced for held in self._held.values())
         return EngineState(
             model=self.card.name,
             phase=self._phase(),
-            waiting=len(self._slots) - producing,
+            waiting=len(self._held) - producing,
             producing=producing,
             kv_used=self._kv_used,
             kv_tokens_max=self._ready.kv_tokens_max if self._ready else 0,
@@ -141,6 +163,8 @@ class ModelEngine:
         await asyncio.gather(self._supervisor, return_exceptions=True)
         if self._link is not None:
             await self._link.close()
+        if self._prover is not None:
+            await self._prover.close()
         self._fail_all(Unavailable("The server is shutting down."))
 
     def _phase(self) -> Phase:
@@ -152,37 +176,35 @@ class ModelEngine:
 
     # -- the requests ------------------------------------------------------------------------------
 
-    def _admit(self) -> None:
-        """Refuse early what would only wait: a full queue, or a model that cannot be loaded."""
+    def _admit(self, tier: Tier = "standard") -> None:
+        """Refuse early what would only wait: a full queue, or a model that cannot be loaded.
+
+        Half of the queue is closed to ``flex``, which is the first to go when there is much to do.
+        """
         if self._failures:
             raise Unavailable(self._detail, retry_after_ms=RETRY_AFTER_MS)
-        if (held := len(self._slots) + len(self._counts)) >= self._queue_max:
+        room = self._queue_max // 2 if tier == "flex" else self._queue_max
+        if (held := len(self._held) + len(self._counts)) >= room:
             raise Unavailable(f"{held} requests wait for this model already.", retry_after_ms=RETRY_AFTER_MS)
+
+    async def _prove(self, planned: Plan) -> None:
+        """Only grammars that are known to be harmless reach the engine."""
+        if self._prover is not None:
+            for grammar in planned.grammars:
+                await self._prover.check(grammar)
 
     def _send(self, request_id: int) -> None:
         assert self._link is not None
-        request = self._slots[request_id].request
-        unsaid = self.card.output_tokens_default or self.card.output_tokens_max
-        self._link.send(
-            Submit(
-                id=request_id,
-                messages=messages_of(request),
-                sampling=request.sampling.over(self.card.defaults),
-                candidates=request.candidates,
-                tokens_max=min(request.tokens_max or unsaid, self.card.output_tokens_max),
-                stop=request.stop,
-                logprobs=request.logprobs,
-            )
-        )
+        self._link.send(msgspec.structs.replace(self._held[request_id].plan.submit, id=request_id))
 
-    def _leave(self, request_id: int, slot: Slot) -> None:
-        del self._slots[request_id]
-        if not slot.complete and self._link is not None and self._ready is not None:
+    def _leave(self, request_id: int) -> None:
+        held = self._held.pop(request_id)
+        if not held.slot.complete and self._link is not None and self._ready is not None:
             self._link.send(Cancel(request_id))
 
     def _fail_all(self, problem: Problem) -> None:
-        for slot in self._slots.values():
-            slot.fail(problem)
+        for held in self._held.values():
+            held.slot.fail(problem)
         for request_id in self._counts:
             self._settle_count(request_id, problem)
 
@@ -194,10 +216,11 @@ class ModelEngine:
                 self._steps += 1
                 self._kv_used = message.kv_used
                 for delta in message.deltas:
-                    self._deliver(delta)
+                    if held := self._held.get(delta.id):
+                        held.deliver(delta)
             case Accepted():
-                if slot := self._slots.get(message.id):
-                    slot.accept(Started(Usage(prompt=message.prompt_tokens)))
+                if held := self._held.get(message.id):
+                    held.slot.accept(Started(Usage(prompt=message.prompt_tokens)))
             case Counted():
                 self._settle_count(message.id, message.prompt_tokens)
             case Refused():
@@ -205,23 +228,10 @@ class ModelEngine:
             case Ready():
                 self._begin(message)
 
-    def _deliver(self, delta: Delta) -> None:
-        slot = self._slots.get(delta.id)
-        if slot is None:
-            return
-        if delta.finish == "failed":
-            slot.fail(
-                Unavailable("The engine ran out of memory for this request.", retry_after_ms=RETRY_AFTER_MS)
-            )
-            return
-        reason = FinishReason(delta.finish) if delta.finish else None
-        logprobs = tuple(TokenLogprob(*row) for row in delta.logprobs)
-        slot.put(delta.text, delta.tokens, delta.candidate, logprobs=logprobs, reason=reason)
-
     def _refuse(self, refused: Refused) -> None:
         problem = _problem_of(refused)
-        if slot := self._slots.get(refused.id):
-            slot.fail(problem)
+        if held := self._held.get(refused.id):
+            held.slot.fail(problem)
         self._settle_count(refused.id, problem)
 
     def _settle_count(self, request_id: int, outcome: int | Problem) -> None:
@@ -242,7 +252,7 @@ class ModelEngine:
             ready.kv_tokens_max,
         )
         assert self._link is not None
-        for request_id in self._slots:
+        for request_id in self._held:
             self._send(request_id)
         for count, _ in self._counts.values():
             self._link.send(count)
@@ -286,7 +296,8 @@ class ModelEngine:
         if was_ready is None:
             self._fail_to_load(f"{link.death()}. {link.last_words()}")
             return
-        for slot in self._slots.values():
+        for held in self._held.values():
+            slot = held.slot
             slot.deaths += 1
             if slot.produced:
                 slot.fail(
@@ -295,7 +306,14 @@ class ModelEngine:
                     )
                 )
             elif slot.deaths >= DEATHS_MAX:
+                self._condemn(held.plan)
                 slot.fail(Internal("The engine stopped twice while it had this request."))
+
+    def _condemn(self, planned: Plan) -> None:
+        """Remember the grammars of a request with which engines died: they shall not come again."""
+        if self._prover is not None:
+            for grammar in planned.grammars:
+                self._prover.condemn(grammar, "the engine died twice while it had it")
 
     def _fail_to_load(self, why: str) -> None:
         self._failures += 1

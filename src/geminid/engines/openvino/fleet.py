@@ -19,7 +19,9 @@ from geminid.core.errors import FailedPrecondition, Unavailable
 from geminid.core.events import Event
 from geminid.core.request import GenerateRequest
 from geminid.core.usage import Usage
-from geminid.engines.openvino.engine import RETRY_AFTER_MS, ModelEngine
+from geminid.engines.openvino.checker import GrammarChecker
+from geminid.engines.openvino.engine import ModelEngine
+from geminid.engines.openvino.held import RETRY_AFTER_MS
 from geminid.engines.openvino.messages import Load
 from geminid.engines.openvino.watchdog import Patience
 from geminid.engines.openvino.weights import Precision, best_precision, converted
@@ -112,6 +114,7 @@ class Fleet:
             load_of(self._config, card, folder),
             queue_max=self._config.queue_max,
             patience=self._config.patience,
+            prover=GrammarChecker(folder, self._config.cache),
         )
 
     async def _make_room(self, card: ModelCard, folder: Path) -> None:

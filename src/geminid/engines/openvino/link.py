@@ -15,10 +15,11 @@ import signal
 import socket
 import sys
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import psutil
 
-from geminid.engines.openvino.messages import FromWorker, ToWorker, decode_from_worker, frame
+from geminid.engines.openvino.messages import ToWorker, decode_from_worker, frame
 
 WORKER = (sys.executable, "-m", "geminid.engines.openvino.worker")
 """The command of an engine process; the number of its socket is added."""
@@ -40,8 +41,13 @@ class Link:
         self._tasks: list[asyncio.Task[None]] = []
 
     @classmethod
-    async def start(cls, receive: Callable[[FromWorker], None], command: Sequence[str] = WORKER) -> Link:
-        """Start a process; each frame it sends is given to ``receive`` on the event loop.
+    async def start(
+        cls,
+        receive: Callable[[Any], None],
+        command: Sequence[str] = WORKER,
+        decode: Callable[[bytes], Any] = decode_from_worker,
+    ) -> Link:
+        """Start a process; each frame it sends is decoded and given to ``receive`` on the event loop.
 
         Raises ``OSError`` when the machine cannot start one.
         """
@@ -61,7 +67,7 @@ class Link:
             undo.pop_all()
         link = cls(process, writer)
         link._tasks = [
-            asyncio.create_task(link._listen(reader, receive)),
+            asyncio.create_task(link._listen(reader, receive, decode)),
             asyncio.create_task(link._log()),
             asyncio.create_task(link._wait()),
         ]
@@ -74,8 +80,12 @@ class Link:
 
     def send(self, value: ToWorker) -> None:
         """Queue one frame. A process that is gone takes it without complaint: ``closed`` tells."""
+        self.send_frame(frame(value))
+
+    def send_frame(self, framed: bytes) -> None:
+        """Queue one frame of a peer that speaks other messages than an engine process."""
         if not self._writer.is_closing():
-            self._writer.write(frame(value))
+            self._writer.write(framed)
 
     def cpu_seconds(self) -> float:
         """Processor time that the process has used: it grows as long as it computes."""
@@ -113,13 +123,15 @@ class Link:
             self.kill()
             await self.closed.wait()
 
-    async def _listen(self, reader: asyncio.StreamReader, receive: Callable[[FromWorker], None]) -> None:
+    async def _listen(
+        self, reader: asyncio.StreamReader, receive: Callable[[Any], None], decode: Callable[[bytes], Any]
+    ) -> None:
         try:
             while True:
                 size = int.from_bytes(await reader.readexactly(4), "big")
                 body = await reader.readexactly(size)
                 self.frames += 1
-                receive(decode_from_worker(body))
+                receive(decode(body))
         except (asyncio.IncompleteReadError, ConnectionError):
             return
         except Exception:

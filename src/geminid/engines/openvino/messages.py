@@ -6,21 +6,42 @@ so that an engine on another machine would be a new transport, not a new design.
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 import msgspec
 
+from geminid.core.events import TokenLogprob
 from geminid.core.request import Sampling
 
 FRAME_BYTES_MAX = 512 * 1024 * 1024
 """A frame larger than this is a broken peer, not a prompt."""
 
 
+class Call(msgspec.Struct, frozen=True, array_like=True):
+    """A function call in the history."""
+
+    name: str
+    args: dict[str, Any]
+
+
 class Message(msgspec.Struct, frozen=True, array_like=True):
-    """One chat message as chat templates know it."""
+    """One chat message as chat templates know it. ``name`` is that of the function whose result it is."""
 
     role: str
     content: str
+    calls: tuple[Call, ...] = ()
+    name: str = ""
+
+
+class Conversation(msgspec.Struct, frozen=True, array_like=True):
+    """What a prompt is rendered from.
+
+    tools: declarations for templates that take them. options: names for the template beside its own.
+    """
+
+    messages: tuple[Message, ...]
+    tools: tuple[dict[str, Any], ...] = ()
+    options: dict[str, bool | str] = {}
 
 
 class Load(msgspec.Struct, frozen=True, tag=True, kw_only=True):
@@ -41,23 +62,65 @@ class Load(msgspec.Struct, frozen=True, tag=True, kw_only=True):
     properties: dict[str, str | int | float | bool]
 
 
+class Think(msgspec.Struct, frozen=True, array_like=True):
+    """Think first, in at most ``budget`` tokens; see :class:`geminid.core.forms.ThinkingForm`."""
+
+    budget: int
+    opening: str
+    stop: str
+    closing: str
+    follow_up: str
+
+
+class CallForm(msgspec.Struct, frozen=True, array_like=True):
+    """Function calls may, or if ``forced`` must, follow.
+
+    begin: the text that announces a call; with ``at_start`` only as the first thing that is said.
+    opening: what is then put behind it. grammar: what the rest of the answer must look like, in EBNF.
+    between: what stands between two calls. repeats: whether an answer goes on after the same call twice.
+    """
+
+    begin: str
+    opening: str
+    at_start: bool
+    forced: bool
+    grammar: str
+    between: str
+    repeats: bool = True
+
+
+Kind = Literal["text", "thought", "call"]
+"""What a stretch of an answer is: for the reader, for the model itself, or calls as they were written."""
+
+
 class Submit(msgspec.Struct, frozen=True, tag=True, kw_only=True):
-    """Answer this conversation with ``candidates`` independent answers."""
+    """Answer this conversation with ``candidates`` independent answers.
+
+    tokens_max: bound on thoughts and answer together. skip: put behind the prompt when the model shall
+    not think. grammar: EBNF that the text must fit; empty for any text. labels: the answer is one of
+    these, and ``grammar`` accepts exactly them. urgency: the smaller, the sooner it is begun.
+    """
 
     id: int
-    messages: tuple[Message, ...]
+    conversation: Conversation
     sampling: Sampling
     candidates: int
     tokens_max: int
-    stop: tuple[str, ...]
-    logprobs: bool
+    stop: tuple[str, ...] = ()
+    logprobs: bool = False
+    think: Think | None = None
+    skip: str = ""
+    grammar: str = ""
+    labels: tuple[str, ...] = ()
+    calling: CallForm | None = None
+    urgency: int = 1
 
 
 class Count(msgspec.Struct, frozen=True, tag=True):
     """How many tokens would this prompt have?"""
 
     id: int
-    messages: tuple[Message, ...]
+    conversation: Conversation
 
 
 class Cancel(msgspec.Struct, frozen=True, tag=True):
@@ -110,14 +173,15 @@ Finish = Literal["", "stop", "max_tokens", "failed"]
 
 
 class Delta(msgspec.Struct, frozen=True, array_like=True):
-    """What one step produced for one candidate. ``logprobs``: (token text, token id, log-probability)."""
+    """What one step produced for one candidate."""
 
     id: int
     candidate: int
     text: str
     tokens: int
     finish: Finish = ""
-    logprobs: tuple[tuple[str, int, float], ...] = ()
+    logprobs: tuple[TokenLogprob, ...] = ()
+    kind: Kind = "text"
 
 
 class Stepped(msgspec.Struct, frozen=True, tag=True):

@@ -80,7 +80,7 @@ class Pipeline:
         self._native = openvino_genai.ContinuousBatchingPipeline(
             load.weights, self.tokenizer, _scheduler(load), "CPU", **load.properties
         )
-        self.stop_ids = stop_ids_of(self._native.get_config())
+        self.stop_ids = frozenset(stop_ids_of(self._native.get_config()))
         self._next_id = 0
         self.kv_tokens_max = self._measure_kv()
 
@@ -101,15 +101,21 @@ class Pipeline:
         ids = self.tokenizer.encode(prompt, add_special_tokens=False, max_length=NO_LIMIT).input_ids
         return [int(i) for i in ids.data[0]]
 
-    def draw(self, sampling: Sampling, tokens_max: int, logprobs: bool) -> Draw:
-        """Return how an answer of at most ``tokens_max`` tokens is to be drawn.
+    def draw(
+        self, sampling: Sampling, tokens_max: int, logprobs: bool, *, grammar: str = "", tokens_min: int = 0
+    ) -> Draw:
+        """Return how an answer of ``tokens_min`` to ``tokens_max`` tokens is to be drawn.
 
-        Raises ``RuntimeError`` for values that the engine refuses, before they can reach a step.
+        ``grammar`` (EBNF) is what its text must fit; one that the library cannot compile destroys the
+        pipeline, so only proven ones may come here. Log-probabilities are those before the grammar
+        takes effect. Raises ``RuntimeError`` for values that the engine refuses, before they can reach
+        a step.
         """
         config = openvino_genai.GenerationConfig()
         config.apply_chat_template = False
         config.max_new_tokens = tokens_max
-        config.stop_token_ids = self.stop_ids
+        config.min_new_tokens = tokens_min
+        config.stop_token_ids = set(self.stop_ids)
         config.logprobs = int(logprobs)
         config.presence_penalty = sampling.presence_penalty or 0.0
         config.frequency_penalty = sampling.frequency_penalty or 0.0
@@ -120,6 +126,8 @@ class Pipeline:
             config.rng_seed = sampling.seed or 0
             if sampling.top_k:
                 config.top_k = sampling.top_k
+        if grammar:
+            config.structured_output_config = openvino_genai.StructuredOutputConfig(grammar=grammar)
         config.validate()
         return config
 

@@ -7,8 +7,9 @@ such as ``<|im_end|>`` inside it is broken by a zero-width space.
 
 from __future__ import annotations
 
+import json
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, NoReturn
 
@@ -16,7 +17,7 @@ import jinja2
 from jinja2.ext import loopcontrols
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
-from geminid.engines.openvino.messages import Message
+from geminid.engines.openvino.messages import Conversation, Message
 
 ZERO_WIDTH_SPACE = "\u200b"
 
@@ -27,6 +28,10 @@ PLAIN_TEMPLATE = (
     "Assistant:"
 )
 """For weights that carry no template: a plain dialogue."""
+
+
+_HERE = "\u2060HERE\u2060"
+"""A text that no conversation holds by chance; word joiners are left alone by templates that trim."""
 
 
 class TemplateRefusal(ValueError):
@@ -43,41 +48,78 @@ class Prompt:
         environment = ImmutableSandboxedEnvironment(
             trim_blocks=True, lstrip_blocks=True, extensions=[loopcontrols]
         )
+        environment.filters["tojson"] = _to_json  # Jinja's own escapes for HTML
         environment.globals["raise_exception"] = _refuse
         environment.globals["strftime_now"] = lambda form: datetime.now().strftime(form)
         self._template = environment.from_string(template or PLAIN_TEMPLATE)
         self._markers = re.compile("|".join(map(re.escape, control_tokens))) if control_tokens else None
         self._names = names
 
-    def render(self, messages: Iterable[Message]) -> str:
+    def render(self, conversation: Conversation) -> str:
         """Return the prompt text; raises :class:`TemplateRefusal` with the template's own words."""
-        chat = [{"role": message.role, "content": self._inert(message.content)} for message in messages]
+        chat = [self._chat_message(message) for message in conversation.messages]
+        names: dict[str, Any] = {**self._names, **conversation.options}
+        if conversation.tools:
+            names["tools"] = [self._inert(tool) for tool in conversation.tools]
         try:
-            return self._render(chat)
+            return self._render(chat, names)
         except (jinja2.TemplateError, TypeError, ValueError) as error:
             if chat and chat[0]["role"] == "system":
-                return self._without_system(chat, error)
+                return self._without_system(chat, names, error)
             raise TemplateRefusal(str(error)) from error
 
-    def _render(self, chat: list[dict[str, str]]) -> str:
-        context: dict[str, Any] = {**self._names, "messages": chat, "add_generation_prompt": True}
-        return self._template.render(context)
+    def follow_up(self, conversation: Conversation, words: str) -> str:
+        """Return what stands behind an answer when the user then says ``words``: up to the next answer.
 
-    def _without_system(self, chat: list[dict[str, str]], error: Exception) -> str:
+        The rendered conversation, an answer and this text are the prompt of the second answer.
+        """
+        said = Message("assistant", _HERE), Message("user", words)
+        longer = Conversation((*conversation.messages, *said), conversation.tools, conversation.options)
+        _, here, behind = self.render(longer).rpartition(_HERE)
+        if not here:
+            raise TemplateRefusal("The chat template of this model leaves answers out.")
+        return behind
+
+    def _chat_message(self, message: Message) -> dict[str, Any]:
+        chat: dict[str, Any] = {"role": message.role, "content": self._inert(message.content)}
+        if message.name:
+            chat["name"] = self._inert(message.name)
+        if message.calls:
+            chat["tool_calls"] = [
+                {"type": "function", "function": {"name": call.name, "arguments": self._inert(call.args)}}
+                for call in message.calls
+            ]
+        return chat
+
+    def _render(self, chat: list[dict[str, Any]], names: dict[str, Any]) -> str:
+        return self._template.render({**names, "messages": chat, "add_generation_prompt": True})
+
+    def _without_system(self, chat: list[dict[str, Any]], names: dict[str, Any], error: Exception) -> str:
         """Templates that know no system role (Gemma's) get its words before the first user's."""
         system, *rest = chat
         if not rest or rest[0]["role"] != "user":
             raise TemplateRefusal(str(error)) from error
         first = {"role": "user", "content": f"{system['content']}\n\n{rest[0]['content']}"}
         try:
-            return self._render([first, *rest[1:]])
+            return self._render([first, *rest[1:]], names)
         except (jinja2.TemplateError, TypeError, ValueError) as again:
             raise TemplateRefusal(str(again)) from again
 
-    def _inert(self, text: str) -> str:
+    def _inert(self, value: Any) -> Any:
+        """Return a JSON value in which no text is a control token."""
         if self._markers is None:
-            return text
-        return self._markers.sub(lambda match: match[0][0] + ZERO_WIDTH_SPACE + match[0][1:], text)
+            return value
+        if isinstance(value, str):
+            return self._markers.sub(lambda match: match[0][0] + ZERO_WIDTH_SPACE + match[0][1:], value)
+        if isinstance(value, list):
+            return [self._inert(item) for item in value]
+        if isinstance(value, dict):
+            return {self._inert(key): self._inert(item) for key, item in value.items()}
+        return value
+
+
+def _to_json(value: Any, indent: int | None = None, **_: object) -> str:
+    return json.dumps(value, ensure_ascii=False, indent=indent)
 
 
 def _refuse(message: str) -> NoReturn:

@@ -23,10 +23,6 @@ import time
 from collections.abc import Iterator
 from typing import NamedTuple
 
-import msgspec
-
-from geminid.core.request import Sampling
-from geminid.engines.openvino.detokenize import Detokenizer, TokenBytes
 from geminid.engines.openvino.inbox import HungUp, Inbox, Outbox
 from geminid.engines.openvino.messages import (
     Accepted,
@@ -40,8 +36,10 @@ from geminid.engines.openvino.messages import (
     Stepped,
     Submit,
 )
-from geminid.engines.openvino.pipeline import Answer, Pipeline, Produced
+from geminid.engines.openvino.pipeline import Pipeline
 from geminid.engines.openvino.prompt import Prompt, TemplateRefusal
+from geminid.engines.openvino.turnstile import Turnstile
+from geminid.engines.openvino.writing import Opened, Spelling, Writing
 
 PREPARE_S_MAX = 0.05
 """How long running answers wait for new prompts to be read, between two steps."""
@@ -52,39 +50,40 @@ OOM_SCORE = "600"
 log = logging.getLogger("geminid.engine")
 
 
-class Running(NamedTuple):
-    """One answer in the making."""
+class Opening(NamedTuple):
+    """A request that is tokenised and waits for its turn. ``tokens_max`` is what fits into the window."""
 
     submit: Submit
-    candidate: int
-    answer: Answer
-    spelling: Detokenizer
+    opened: Opened
+    tokens_max: int
 
 
 class Worker:
-    """Owns the pipeline, the requests that wait to be prepared, and every running answer."""
+    """Owns the pipeline, the requests that wait to be prepared or begun, and every running answer."""
 
     def __init__(self, load: Load, pipeline: Pipeline, inbox: Inbox, outbox: Outbox) -> None:
-        control = pipeline.control_tokens()
         self._pipeline, self._inbox, self._outbox = pipeline, inbox, outbox
-        self._token_bytes = TokenBytes(pipeline.vocabulary(), control.keys() | pipeline.stop_ids)
+        self._spelling = Spelling(pipeline)
         self._prompt = Prompt(
             load.chat_template or pipeline.tokenizer.chat_template,
-            list(control.values()),
+            list(self._spelling.control.values()),
             bos_token=pipeline.tokenizer.get_bos_token(),
             eos_token=pipeline.tokenizer.get_eos_token(),
             **load.template_options,
         )
         window = load.context_tokens_max
         self._prompt_tokens_max = min(window, pipeline.kv_tokens_max or window) - 1
+        self._sequences_max = load.sequences_max
         self._waiting: dict[int, Submit | Count] = {}
-        self._running: dict[tuple[int, int], Running] = {}
+        self._prepared = Turnstile[Opening]()
+        self._running: dict[tuple[int, int], Writing] = {}
 
     def run(self) -> None:
         """Step until the server hangs up, which raises ``HungUp``."""
         while True:
             self._drain()
             self._prepare_some()
+            self._begin_some()
             if self._pipeline.busy():
                 self._step()
 
@@ -92,7 +91,8 @@ class Worker:
 
     def _drain(self) -> None:
         """Take everything that has arrived; wait only when there is nothing else to do."""
-        for message in self._inbox.take(wait=not self._waiting and not self._pipeline.busy()):
+        idle = not self._waiting and not self._prepared and not self._pipeline.busy()
+        for message in self._inbox.take(wait=idle):
             match message:
                 case Cancel(id):
                     self._cancel(id)
@@ -103,8 +103,9 @@ class Worker:
 
     def _cancel(self, request_id: int) -> None:
         self._waiting.pop(request_id, None)
+        self._prepared.leave(request_id)
         for key in [key for key in self._running if key[0] == request_id]:
-            self._running.pop(key).answer.cancel()
+            self._running.pop(key).cancel()
 
     def _prepare_some(self) -> None:
         """Prepare what waits, in its order, for as long as running answers may be kept waiting."""
@@ -118,10 +119,11 @@ class Worker:
         """Templates and tokenizers are other people's: whatever they throw costs one request only."""
         answer: Accepted | Counted | Refused
         try:
-            token_ids = self._pipeline.encode(self._prompt.render(message.messages))
+            text = self._prompt.render(message.conversation)
+            token_ids = self._pipeline.encode(text)
             if not token_ids:
                 raise TemplateRefusal("The prompt is empty.")
-            answer = self._start(message, token_ids)
+            answer = self._admit(message, text, token_ids)
         except TemplateRefusal as refusal:
             answer = Refused(id=message.id, kind="invalid", message=str(refusal))
         except Exception as error:
@@ -129,64 +131,63 @@ class Worker:
             answer = Refused(id=message.id, kind="failed", message=repr(error))
         self._outbox.send(answer)
 
-    def _start(self, submit: Submit | Count, token_ids: list[int]) -> Accepted | Counted | Refused:
-        """Queue one answer for each candidate, or only count."""
-        if isinstance(submit, Count):
-            return Counted(submit.id, len(token_ids))
-        room = self._prompt_tokens_max + 1 - len(token_ids)
+    def _admit(
+        self, message: Submit | Count, text: str, token_ids: list[int]
+    ) -> Accepted | Counted | Refused:
+        """Queue the request, or only count."""
+        if isinstance(message, Count):
+            return Counted(message.id, len(token_ids))
+        behind = self._behind(message)
+        room = self._prompt_tokens_max + 1 - len(token_ids) - len(behind)
         if room < 1:
             return Refused(
-                id=submit.id, kind="too_long", tokens=len(token_ids), tokens_max=self._prompt_tokens_max
+                id=message.id, kind="too_long", tokens=len(token_ids), tokens_max=self._prompt_tokens_max
             )
-        tokens_max = min(submit.tokens_max, room)
-        draws = [
-            self._pipeline.draw(_seeded(submit.sampling, candidate), tokens_max, submit.logprobs)
-            for candidate in range(submit.candidates)
-        ]
-        for candidate, draw in enumerate(draws):
-            answer = self._pipeline.add(token_ids, draw)
-            spelling = Detokenizer(self._token_bytes, submit.stop)
-            self._running[submit.id, candidate] = Running(submit, candidate, answer, spelling)
-        return Accepted(submit.id, len(token_ids))
+        opening = Opening(message, Opened(text, token_ids, behind), min(message.tokens_max, room))
+        self._prepared.enter(message.id, opening, message.urgency)
+        return Accepted(message.id, len(token_ids))
+
+    def _behind(self, submit: Submit) -> list[int]:
+        """Return the tokens between a thought and the answer, where these stand in turns of their own."""
+        if submit.think is None or not submit.think.follow_up:
+            return []
+        return self._pipeline.encode(self._prompt.follow_up(submit.conversation, submit.think.follow_up))
+
+    def _begin_some(self) -> None:
+        """Begin what was prepared, the most urgent first, as long as answers can advance together."""
+        while self._prepared and len(self._running) < self._sequences_max:
+            submit, opened, tokens_max = self._prepared.next()
+            try:
+                for candidate in range(submit.candidates):
+                    self._running[submit.id, candidate] = Writing(
+                        submit, candidate, opened, tokens_max, self._pipeline, self._spelling
+                    )
+            except Exception as error:
+                log.exception("request %d", submit.id)
+                self._cancel(submit.id)
+                self._outbox.send(Refused(id=submit.id, kind="failed", message=repr(error)))
 
     def _step(self) -> None:
         self._pipeline.step()
         deltas = list(self._deltas())
         self._outbox.send(Stepped(deltas, len(self._running), self._pipeline.kv_used()))
 
-    # -- what a step produced ------------------------------------------------------------------------
-
     def _deltas(self) -> Iterator[Delta]:
-        for key, running in list(self._running.items()):
-            if (produced := running.answer.read()) is None:
+        for key, writing in list(self._running.items()):
+            if (delta := self._read(key, writing)) is None:
                 continue
-            delta = self._delta(running, produced)
             if delta.finish:
                 self._running.pop(key)
-                if running.spelling.stopped:
-                    running.answer.cancel()
             yield delta
 
-    def _delta(self, running: Running, produced: Produced) -> Delta:
-        spoken = [i for i in produced.token_ids if i not in self._pipeline.stop_ids]
-        text, finish = running.spelling.put(spoken), produced.ended
-        if running.spelling.stopped:
-            finish = "stop"
-        elif finish:
-            text += running.spelling.finish()
-        logprobs = tuple(self._logprobs(produced)) if running.submit.logprobs else ()
-        return Delta(running.submit.id, running.candidate, text, len(spoken), finish, logprobs)
-
-    def _logprobs(self, produced: Produced) -> Iterator[tuple[str, int, float]]:
-        for token_id, logprob in zip(produced.token_ids, produced.logprobs, strict=False):
-            if token_id not in self._pipeline.stop_ids:
-                yield self._token_bytes(token_id).decode("utf-8", "replace"), token_id, logprob
-
-
-def _seeded(sampling: Sampling, candidate: int) -> Sampling:
-    """Each candidate draws its own numbers; a request without a seed gets one by chance."""
-    seed = sampling.seed if sampling.seed is not None else int.from_bytes(os.urandom(4), "big")
-    return msgspec.structs.replace(sampling, seed=(seed + candidate) % 2**32)
+    def _read(self, key: tuple[int, int], writing: Writing) -> Delta | None:
+        """What goes wrong between two stretches costs one answer only."""
+        try:
+            return writing.read()
+        except Exception:
+            log.exception("answer %s", key)
+            writing.cancel()
+            return Delta(*key, text="", tokens=0, finish="failed")
 
 
 def serve(link: socket.socket) -> None:

@@ -27,18 +27,22 @@ class Complaints:
         """Whether further mistakes would not be told."""
         return len(self._violations) >= _COMPLAINTS_MAX
 
+    def at(self, path: str) -> str:
+        """Return ``path`` as it is told: from the root of the body that the caller wrote."""
+        return self._prefix + path
+
     def refuse(self, path: str, reason: str) -> None:
         """Note that the field at ``path`` is wrong, in the form of Google's own checks of fields."""
-        path = self._prefix + path
+        path = self.at(path)
         self._add(path, f"* {self._message}.{path}: {reason}")
 
     def say(self, path: str, sentence: str) -> None:
         """Note that the field at ``path`` is wrong, in a sentence that Google words in its own way."""
-        self._add(self._prefix + path, sentence)
+        self._add(self.at(path), sentence)
 
     def covers(self, path: str) -> bool:
         """Tell whether the field at ``path``, or a message around it, was complained about already."""
-        whole = self._prefix + path
+        whole = self.at(path)
         return any(
             whole == violation.field or whole.startswith(f"{violation.field}.")
             for violation in self._violations

@@ -34,10 +34,10 @@ class FileData(Message):
 class FunctionCall(Message):
     """A call that a model asked for."""
 
-    id: str | None = None
     name: str | None = None
     args: FreeForm | None = None
-    partial_args: FreeForm | None = None
+    id: str | None = None
+    partial_args: list[FreeForm] | None = None
     will_continue: bool | None = None
 
 
@@ -55,8 +55,8 @@ class FunctionResponse(Message):
     name: str | None = None
     response: FreeForm | None = None
     parts: list[FunctionResponsePart] | None = None
-    will_continue: bool | None = None
-    scheduling: str | None = None
+    will_continue: bool | None = None  # ignored: of live sessions only
+    scheduling: str | None = None  # ignored: of live sessions only
 
 
 class ExecutableCode(Message):

@@ -10,6 +10,7 @@ from geminid.core.usage import Usage
 from geminid.wire.gemini import answers, generate
 from geminid.wire.gemini.complaints import Complaints
 from geminid.wire.gemini.generate import ReadRequest
+from geminid.wire.gemini.reading import LENIENT, Reading
 from geminid.wire.gemini.replies import CountTokensResponse
 from geminid.wire.gemini.schema import CountTokensRequest
 from geminid.wire.protojson import Reader
@@ -19,7 +20,7 @@ _MESSAGE = "CountTokensRequest"
 _INNER = "generate_content_request"
 
 
-def read_request(body: bytes, model: str, *, strict: bool = False) -> ReadRequest:
+def read_request(body: bytes, model: str, reading: Reading = LENIENT) -> ReadRequest:
     """Return the request whose tokens ``model`` is asked to count.
 
     The body has ``contents``, with the other fields of a request beside it if need be, or one
@@ -31,10 +32,10 @@ def read_request(body: bytes, model: str, *, strict: bool = False) -> ReadReques
     if inner is None:
         if not message.contents:
             raise _refusal("CountTokens requires generate_content_request or contents to be set.")
-        return generate.read_message(message, model, Complaints(_MESSAGE), strict=strict)
+        return generate.read_message(message, model, reading, Complaints(_MESSAGE))
     if message.contents:
         raise _refusal("Only one of generate_content_request and contents can be set.", _INNER)
-    return generate.read_message(inner, model, Complaints(_MESSAGE, f"{_INNER}."), strict=strict)
+    return generate.read_message(inner, model, reading, Complaints(_MESSAGE, f"{_INNER}."))
 
 
 def write_answer(usage: Usage) -> bytes:

@@ -91,6 +91,14 @@ class CallingMode(Enum):
     VALIDATED = "VALIDATED"
 
 
+class FunctionBehavior(Enum):
+    """Whether a session waits for a function; only live sessions need not."""
+
+    UNSPECIFIED = "UNSPECIFIED"
+    BLOCKING = "BLOCKING"
+    NON_BLOCKING = "NON_BLOCKING"
+
+
 class ServiceTier(Enum):
     """How urgently a request wants to be served; lower-case on the wire."""
 
@@ -105,3 +113,4 @@ class WireFinish(Enum):
 
     STOP = "STOP"
     MAX_TOKENS = "MAX_TOKENS"
+    MALFORMED_FUNCTION_CALL = "MALFORMED_FUNCTION_CALL"

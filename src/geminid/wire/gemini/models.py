@@ -86,6 +86,7 @@ def _model(card: ModelCard, name: str) -> Model:
         top_p=_plain(card.defaults.top_p),
         top_k=card.defaults.top_k or None,  # 0 is no limit, which the resource tells by silence
         max_temperature=_plain(card.temperature_max),
+        thinking=True,
     )
 
 

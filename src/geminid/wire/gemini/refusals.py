@@ -11,8 +11,8 @@ from operator import attrgetter
 from typing import Any, NamedTuple
 
 from geminid.wire.gemini.content import Part
-from geminid.wire.gemini.enums import CallingMode, Modality, ThinkingLevel
-from geminid.wire.gemini.schema import GenerateContentRequest, Tool
+from geminid.wire.gemini.enums import Modality
+from geminid.wire.gemini.schema import GenerateContentRequest
 from geminid.wire.protojson import FreeForm, Message
 
 
@@ -39,78 +39,62 @@ def _empty(value: object) -> bool:
     return not (value.value if isinstance(value, FreeForm) else value)
 
 
-def _no_tool(tools: list[Tool]) -> bool:
-    return all(tool == Tool() or tool == Tool(function_declarations=[]) for tool in tools)
-
-
-_CALLS = "function calls are not supported by this server yet."
-_MEDIA = "only text is supported by this server yet; images, audio, video and documents are not."
+MEDIA = "only text is supported by this server yet; images, audio, video and documents are not."
 _CODE = "code execution is not supported by this server."
 _TOOL_ECHO = "tools of the server are not supported by this server yet."
-_STRUCTURED = "structured output is not supported by this server yet."
-_THINKING = "thinking is not supported by this server yet; use MINIMAL."
+_FORMAT = "only JSON and enums can be answered in a form."
+_SEARCH = "searching is not supported by this server yet."
+_ELSEWHERE = "this tool is not supported by this server."
 _MODELS = "choosing a model by rules is not supported by this server; name the model in the path."
 
 _PART = "contents[].parts[]."
 _CONFIG = "generation_config."
-_STRUCTURED_TYPES = ("application/json", "application/xml", "application/yaml", "text/x.enum")
+_TOOLS = "tools[]."
+_OTHER_FORMATS = ("application/xml", "application/yaml")
 
 REFUSALS: tuple[Refusal, ...] = (
-    Refusal("tools", "tools are not supported by this server yet.", _no_tool, "empty objects"),
-    Refusal(
-        "tool_config.function_calling_config.mode",
-        _CALLS,
-        lambda mode: mode in (CallingMode.UNSPECIFIED, CallingMode.AUTO, CallingMode.NONE),
-        "AUTO, NONE",
-    ),
-    Refusal("tool_config.function_calling_config.allowed_function_names", _CALLS, _empty, "an empty list"),
+    Refusal(_TOOLS + "google_search", _SEARCH, _never),
+    Refusal(_TOOLS + "google_search_retrieval", _SEARCH, _never),
+    Refusal(_TOOLS + "code_execution", _CODE, _never),
+    Refusal(_TOOLS + "url_context", "fetching pages is not supported by this server yet.", _never),
+    Refusal(_TOOLS + "file_search", "searching files is not supported by this server yet.", _never),
+    Refusal(_TOOLS + "google_maps", _ELSEWHERE, _never),
+    Refusal(_TOOLS + "computer_use", _ELSEWHERE, _never),
+    Refusal(_TOOLS + "mcp_servers", "MCP servers are not called by this server.", _empty, "an empty list"),
+    Refusal(_TOOLS + "retrieval", _ELSEWHERE, _never),
+    Refusal(_TOOLS + "enterprise_web_search", _ELSEWHERE, _never),
+    Refusal(_TOOLS + "parallel_ai_search", _ELSEWHERE, _never),
+    Refusal(_TOOLS + "exa_ai_search", _ELSEWHERE, _never),
     Refusal("cached_content", "cached contents are not supported by this server yet.", _empty, "empty text"),
     Refusal("continuation_token", "this server never ends an answer for continuation.", _empty, "empty text"),
     Refusal("model_armor_config", "Model Armor is not supported by this server.", _empty, "an empty object"),
-    Refusal(_PART + "inline_data", _MEDIA, _never),
-    Refusal(_PART + "file_data", _MEDIA, _never),
-    Refusal(_PART + "function_call", _CALLS, _never),
-    Refusal(_PART + "function_response", _CALLS, _never),
+    Refusal(_PART + "inline_data", MEDIA, _never),
+    Refusal(_PART + "file_data", MEDIA, _never),
     Refusal(_PART + "executable_code", _CODE, _never),
     Refusal(_PART + "code_execution_result", _CODE, _never),
     Refusal(_PART + "tool_call", _TOOL_ECHO, _never),
     Refusal(_PART + "tool_response", _TOOL_ECHO, _never),
-    Refusal(_PART + "video_metadata", _MEDIA, _never),
-    Refusal(_PART + "media_processing", _MEDIA, _empty, "an empty object"),
-    Refusal(_PART + "audio_transcription", _MEDIA, _empty, "an empty object"),
-    Refusal(_PART + "speech_metadata", _MEDIA, _empty, "an empty object"),
+    Refusal(_PART + "video_metadata", MEDIA, _never),
+    Refusal(_PART + "media_processing", MEDIA, _empty, "an empty object"),
+    Refusal(_PART + "audio_transcription", MEDIA, _empty, "an empty object"),
+    Refusal(_PART + "speech_metadata", MEDIA, _empty, "an empty object"),
     Refusal(
         _CONFIG + "response_mime_type",
-        _STRUCTURED,
-        lambda mime: mime not in _STRUCTURED_TYPES,  # unknown types are wrong, not merely unsupported
-        "text/plain",
+        _FORMAT,
+        lambda mime: mime not in _OTHER_FORMATS,  # unknown types are wrong, not merely unsupported
+        "text/plain, application/json, text/x.enum",
     ),
-    Refusal(_CONFIG + "response_schema", _STRUCTURED, _never),
-    Refusal(_CONFIG + "response_json_schema", _STRUCTURED, _never),
-    Refusal(_CONFIG + "response_format", _STRUCTURED, _empty, "an empty list"),
+    Refusal(
+        _CONFIG + "response_format",
+        "this field is not supported by this server; use response_mime_type and a schema.",
+        _empty,
+        "an empty list",
+    ),
     Refusal(
         _CONFIG + "response_modalities",
         "only TEXT can be answered by this server.",
         lambda kinds: all(kind in (Modality.TEXT, Modality.UNSPECIFIED) for kind in kinds),
         "TEXT",
-    ),
-    Refusal(
-        _CONFIG + "logprobs",
-        "alternatives to the chosen token cannot be given by this server yet; leave it out or use 0.",
-        lambda count: count == 0,
-        "0",
-    ),
-    Refusal(
-        _CONFIG + "thinking_config.thinking_level",
-        _THINKING,
-        lambda level: level in (ThinkingLevel.UNSPECIFIED, ThinkingLevel.MINIMAL),
-        "MINIMAL",
-    ),
-    Refusal(
-        _CONFIG + "thinking_config.thinking_budget",
-        "thinking is not supported by this server yet; use 0.",
-        lambda budget: budget == 0,
-        "0",
     ),
     Refusal(_CONFIG + "speech_config", "speech cannot be answered by this server.", _never),
     Refusal(_CONFIG + "image_config", "images cannot be answered by this server.", _never),
@@ -120,7 +104,10 @@ REFUSALS: tuple[Refusal, ...] = (
 """Every refused field. In ``system_instruction`` the rows of parts hold too."""
 
 _PART_ROWS = {row.path.removeprefix(_PART): row for row in REFUSALS if row.path.startswith(_PART)}
-_REQUEST_ROWS = tuple((row.path.split("."), row) for row in REFUSALS if not row.path.startswith(_PART))
+_TOOL_ROWS = {row.path.removeprefix(_TOOLS): row for row in REFUSALS if row.path.startswith(_TOOLS)}
+_REQUEST_ROWS = tuple(
+    (row.path.split("."), row) for row in REFUSALS if not row.path.startswith((_PART, _TOOLS))
+)
 
 # Almost every part and config has none of the refused fields: see that in one step.
 _refused_members = attrgetter(*_PART_ROWS)
@@ -141,7 +128,13 @@ def refused_in_part(part: Part) -> list[tuple[str, str]]:
 
 def refused_in_request(request: GenerateContentRequest) -> list[tuple[str, str]]:
     """Return (path, reason) for each refused field outside of the contents."""
-    return [
+    tools = [
+        (f"tools[{index}].{name}", row.reason)
+        for index, tool in enumerate(request.tools or ())
+        for name, row in _TOOL_ROWS.items()
+        if (value := getattr(tool, name)) is not None and not row.harmless(value)
+    ]
+    return tools + [
         (row.path, row.reason)
         for names, row in _REQUEST_ROWS
         if (value := _at(request, names)) is not None and not row.harmless(value)

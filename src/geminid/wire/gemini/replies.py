@@ -8,7 +8,7 @@ from __future__ import annotations
 from geminid.wire.gemini.content import Content
 from geminid.wire.gemini.enums import Modality, ServiceTier, WireFinish
 from geminid.wire.protojson import Message
-from geminid.wire.scalars import Int32
+from geminid.wire.scalars import Int32, Int64
 
 
 class ModalityTokenCount(Message):
@@ -19,7 +19,11 @@ class ModalityTokenCount(Message):
 
 
 class UsageMetadata(Message):
-    """Tokens by what they were for; zeros are not said."""
+    """Tokens by what they were for; zeros are not said.
+
+    ``folded_character_count`` is this server's own: characters of an input beyond the model's window that
+    were left out where the operator allows that.
+    """
 
     prompt_token_count: Int32 = 0
     cached_content_token_count: Int32 = 0
@@ -29,6 +33,7 @@ class UsageMetadata(Message):
     cache_tokens_details: list[ModalityTokenCount] | None = None
     thoughts_token_count: Int32 = 0
     service_tier: ServiceTier | None = None
+    folded_character_count: Int64 = 0
 
 
 class LogprobsCandidate(Message):
@@ -39,10 +44,17 @@ class LogprobsCandidate(Message):
     log_probability: float
 
 
+class TopCandidates(Message):
+    """What could have stood in one place, the likeliest first."""
+
+    candidates: list[LogprobsCandidate] | None = None
+
+
 class LogprobsResult(Message):
     """The tokens of an answer, or of a stretch of it, and the sum of their logarithms."""
 
     chosen_candidates: list[LogprobsCandidate] | None = None
+    top_candidates: list[TopCandidates] | None = None
     log_probability_sum: float | None = None
 
 
@@ -52,6 +64,7 @@ class Candidate(Message, kw_only=True):
     content: Content
     finish_reason: WireFinish | None = None
     index: Int32
+    finish_message: str | None = None
     avg_logprobs: float | None = None
     logprobs_result: LogprobsResult | None = None
 

@@ -12,6 +12,7 @@ from typing import ClassVar
 from geminid.wire.gemini.content import Content
 from geminid.wire.gemini.enums import (
     CallingMode,
+    FunctionBehavior,
     HarmBlockMethod,
     HarmBlockThreshold,
     HarmCategory,
@@ -31,9 +32,9 @@ class FunctionDeclaration(Message):
     description: str | None = None
     parameters: FreeForm | None = None
     parameters_json_schema: FreeForm | None = None
-    response: FreeForm | None = None
-    response_json_schema: FreeForm | None = None
-    behavior: str | None = None
+    response: FreeForm | None = None  # ignored: what comes back is not checked
+    response_json_schema: FreeForm | None = None  # ignored, like ``response``
+    behavior: FunctionBehavior | None = None
 
 
 class Tool(Message):
@@ -59,7 +60,7 @@ class FunctionCallingConfig(Message):
 
     mode: CallingMode | None = None
     allowed_function_names: list[str] | None = None
-    stream_function_call_arguments: bool | None = None  # ignored
+    stream_function_call_arguments: bool | None = None  # ignored: calls come whole
 
 
 class ToolConfig(Message):
@@ -135,7 +136,7 @@ class GenerateContentRequest(Message):
     generation_config: GenerationConfig | None = None
     cached_content: str | None = None
     service_tier: ServiceTier | None = None
-    labels: dict[str, str] | None = None  # ignored
+    labels: dict[str, str] | None = None  # checked, then ignored
     store: bool | None = None  # ignored: nothing is stored
     continuation_token: str | None = None
     model_armor_config: FreeForm | None = None

@@ -10,8 +10,7 @@ from typing import NamedTuple
 
 from geminid.core.request import Sampling
 from geminid.wire.gemini.complaints import Complaints
-from geminid.wire.gemini.enums import ThinkingLevel
-from geminid.wire.gemini.schema import GenerationConfig, ThinkingConfig
+from geminid.wire.gemini.schema import GenerationConfig
 from geminid.wire.scalars import INT32_MAX
 
 STOP_SEQUENCES_MAX = 5
@@ -78,8 +77,6 @@ def check_config(config: GenerationConfig, model: str, strict: bool, complaints:
         complaints.refuse(_PATH + "logprobs", "logprobs needs response_logprobs to be true.")
     _check_stops(config.stop_sequences or [], complaints)
     _check_mime_type(config.response_mime_type, complaints)
-    if config.thinking_config is not None:
-        _check_thinking(config.thinking_config, complaints)
     if strict:
         _check_strictly(config, model, complaints)
 
@@ -111,14 +108,6 @@ def _check_mime_type(mime_type: str | None, complaints: Complaints) -> None:
             _PATH + "response_mime_type",
             "allowed mimetypes are `text/plain`, `application/json`, `application/xml`, `application/yaml` "
             "and `text/x.enum`.",
-        )
-
-
-def _check_thinking(thinking: ThinkingConfig, complaints: Complaints) -> None:
-    has_level = thinking.thinking_level not in (None, ThinkingLevel.UNSPECIFIED)
-    if has_level and thinking.thinking_budget is not None:
-        complaints.say(
-            _PATH + "thinking_config", "You can only set only one of thinking budget and thinking level."
         )
 
 

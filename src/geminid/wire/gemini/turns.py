@@ -1,7 +1,7 @@
 """Contents of the wire to turns of a conversation.
 
-It knows no settings and no tools. Invariant: every part of the request is either in the turns, in the
-same order, or complained about.
+It knows no settings and no declared functions. Invariant: every part of the request is either in the
+turns, in the same order, or complained about.
 """
 
 from __future__ import annotations
@@ -10,29 +10,39 @@ from geminid.core.content import Part as CorePart
 from geminid.core.content import Role, Text, Thought, Turn
 from geminid.wire.gemini.complaints import Complaints
 from geminid.wire.gemini.content import Content, Part
+from geminid.wire.gemini.functions import read_call, read_result
+from geminid.wire.gemini.reading import Reading
 from geminid.wire.gemini.refusals import refused_in_part
+from geminid.wire.gemini.turnrules import check_turns
 
 _ROLES: dict[str | None, Role] = {None: "user", "": "user", "user": "user", "model": "model"}
 _FUNCTION_ROLES = ("function", "tool")
 
 
-def read_turns(contents: list[Content] | None, complaints: Complaints) -> tuple[Turn, ...]:
+def read_turns(contents: list[Content] | None, reading: Reading, complaints: Complaints) -> tuple[Turn, ...]:
     """Return the conversation. A content without a role is the user's."""
     if not contents:
         complaints.refuse("contents", "contents is not specified")
         return ()
     numbered = enumerate(contents)
-    return tuple(
+    turns = tuple(
         _turn(content, f"contents[{i}]", complaints) for i, content in numbered if not complaints.full
     )
+    check_turns(contents, reading, complaints)
+    return turns
 
 
 def read_system(content: Content | None, complaints: Complaints) -> tuple[Text, ...]:
     """Return the system instruction; its role says nothing."""
     if content is None:
         return ()
-    parts = _parts(content, "system_instruction", complaints)
-    return tuple(Text(part.text) for part in parts)
+    path = "system_instruction"
+    for index, part in enumerate(content.parts or ()):
+        for name in ("function_call", "function_response"):
+            if getattr(part, name) is not None and not complaints.full:
+                complaints.refuse(f"{path}.parts[{index}].{name}", "a system instruction is text.")
+    parts = _parts(content, path, complaints)
+    return tuple(Text(part.text) for part in parts if isinstance(part, Text | Thought))
 
 
 def _turn(content: Content, path: str, complaints: Complaints) -> Turn:
@@ -59,6 +69,10 @@ def _part(part: Part, path: str, complaints: Complaints) -> CorePart | None:
         complaints.refuse(f"{path}.{name}", reason)
     if part.text is not None:
         return Thought(part.text) if part.thought else Text(part.text)
+    if part.function_call is not None:
+        return read_call(part.function_call, f"{path}.function_call", complaints)
+    if part.function_response is not None:
+        return read_result(part.function_response, f"{path}.function_response", complaints)
     if all(getattr(part, name) is None for name in Part.DATA):
         complaints.refuse(f"{path}.data", "required oneof field 'data' must have one initialized field")
     return None

@@ -1,0 +1,62 @@
+"""One request that an engine holds: what was asked, what was planned, and its answer on the way.
+
+It turns what the engine process says of the request into events for its reader: text, thoughts, whole
+function calls. It knows no process and no other request.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from geminid.core.errors import Unavailable
+from geminid.core.events import FinishReason, ToolCallMade
+from geminid.core.request import GenerateRequest
+from geminid.engines.calls import CallReader
+from geminid.engines.openvino.messages import Delta
+from geminid.engines.openvino.submission import Plan
+from geminid.engines.slot import Slot
+
+RETRY_AFTER_MS = 5_000
+MALFORMED = "The model began a function call and did not write one that can be read."
+
+
+class Held:
+    """A request inside of an engine. ``new_call_id`` names the function calls of its answer."""
+
+    def __init__(self, request: GenerateRequest, plan: Plan, new_call_id: Callable[[], str]) -> None:
+        self.plan = plan
+        self.slot = Slot(request)
+        self._new_call_id = new_call_id
+        self._calls: dict[int, CallReader] = {}
+
+    def deliver(self, delta: Delta) -> None:
+        """Take what one step produced for one candidate."""
+        if delta.finish == "failed":
+            self.slot.fail(
+                Unavailable("The engine ran out of memory for this request.", retry_after_ms=RETRY_AFTER_MS)
+            )
+            return
+        reason = FinishReason(delta.finish) if delta.finish else None
+        match delta.kind:
+            case "thought":
+                self.slot.put_thought(delta.text, delta.tokens, delta.candidate)
+            case "call":
+                self._deliver_calls(delta, reason)
+            case "text":
+                self.slot.put(
+                    delta.text, delta.tokens, delta.candidate, logprobs=delta.logprobs, reason=reason
+                )
+
+    def _deliver_calls(self, delta: Delta, reason: FinishReason | None) -> None:
+        """Tell calls as wholes, each with the tokens since the one before it."""
+        reader = self._calls.get(delta.candidate)
+        if reader is None:
+            reader = self._calls[delta.candidate] = CallReader(self.plan.form, self._new_call_id)
+        for call, tokens in reader.put(delta.text, delta.tokens):
+            self.slot.put_call(ToolCallMade(call, tokens, delta.candidate))
+        if reason is None:
+            return
+        detail = ""
+        if reason is FinishReason.STOP and not reader.found:
+            reason, detail = FinishReason.MALFORMED_CALL, MALFORMED
+        self.slot.put("", reader.unread_tokens, delta.candidate, reason=reason, detail=detail)

@@ -1,0 +1,231 @@
+"""One answer in the making: it may think, then speaks, then may call functions.
+
+Each of these is a stretch of its own. Where one ends, the next begins with everything so far as its
+prompt, which costs almost nothing because the engine has those tokens in its cache. So budgets and
+markers are enforced here, not asked for. It knows the pipeline and tokens, no link and no request but
+its own. Invariants: thoughts take at most their budget and at most half of ``tokens_max``; a call, once
+announced, is written under its grammar.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import msgspec
+
+from geminid.core.request import Sampling
+from geminid.engines.openvino.choosing import Choosing
+from geminid.engines.openvino.detokenize import TokenBytes
+from geminid.engines.openvino.messages import CallForm, Delta, Finish, Kind, Submit, Think
+from geminid.engines.openvino.pipeline import Draw, Pipeline
+from geminid.engines.openvino.stretch import Step, Stretch
+from geminid.shape.ebnf import literal
+
+GREEDY = Sampling(temperature=0.0)
+LABEL_TOKENS_MAX = 64
+"""A label that is scored may be this long."""
+
+
+class Opened(NamedTuple):
+    """A prompt that is ready to be answered. ``behind``: tokens after a thought, before the answer."""
+
+    text: str
+    token_ids: list[int]
+    behind: list[int]
+
+
+class Spelling:
+    """The tokens of a model as bytes, with those control tokens spelled that a form asks for."""
+
+    def __init__(self, pipeline: Pipeline) -> None:
+        self._control = pipeline.control_tokens()
+        self._vocabulary = pipeline.vocabulary()
+        self._hidden = self._control.keys() | pipeline.stop_ids
+        self.plain = TokenBytes(self._vocabulary, self._hidden)
+        self._with: dict[str, TokenBytes] = {}
+
+    @property
+    def control(self) -> Mapping[int, str]:
+        """Control tokens and their names."""
+        return self._control
+
+    def marking(self, marker: str) -> TokenBytes:
+        """Return the table in which ``marker`` can be found, even if control tokens spell it."""
+        if marker not in self._with:
+            spelled = {i: name for i, name in self._control.items() if name in marker}
+            self._with[marker] = (
+                TokenBytes(self._vocabulary, self._hidden, spelled) if spelled else self.plain
+            )
+        return self._with[marker]
+
+
+class Writing:
+    """Writes one candidate of a request, stretch by stretch."""
+
+    def __init__(
+        self,
+        submit: Submit,
+        candidate: int,
+        opened: Opened,
+        tokens_max: int,
+        pipeline: Pipeline,
+        spelling: Spelling,
+    ) -> None:
+        self._submit, self._candidate = submit, candidate
+        self._pipeline, self._spelling = pipeline, spelling
+        self._sampling = _seeded(submit.sampling, candidate)
+        self._prompt_ids = list(opened.token_ids)
+        self._behind = opened.behind
+        self._left = tokens_max
+        self._said = ""
+        self._calls = ""
+        self._kind: Kind = "text"
+        self._stretch: Stretch | Choosing
+        if submit.think is not None and (budget := min(submit.think.budget, tokens_max // 2)) > 0:
+            self._think(submit.think, budget, opened.text)
+        else:
+            self._answer()
+
+    def read(self) -> Delta | None:
+        """Return what the last step added, or None when it added nothing."""
+        step = self._stretch.read()
+        if step is None:
+            return None
+        self._left -= step.tokens
+        kind = self._kind
+        if kind == "text":
+            step = self._early(step)
+            self._said += step.text
+        finish = self._go_on(step) if step.ended else self._listen(step)
+        return Delta(self._submit.id, self._candidate, step.text, step.tokens, finish, step.logprobs, kind)
+
+    def cancel(self) -> None:
+        """Let the next step free what it holds."""
+        self._stretch.cancel()
+
+    # -- what comes next ------------------------------------------------------------------------------
+
+    def _go_on(self, step: Step) -> Finish:
+        """Begin the next stretch, or say why the answer is over."""
+        if step.ended == "failed" or isinstance(self._stretch, Choosing):
+            return step.ended
+        if self._kind == "thought":
+            self._close_thought(self._stretch)
+            return ""
+        calling = self._submit.calling
+        if calling is not None and self._kind == "text" and self._stretch.stop == calling.begin:
+            if self._left < 1:
+                return "max_tokens"
+            kept, between = self._stretch.before(calling.begin)
+            self._call(calling, kept, between)
+            return ""
+        return step.ended
+
+    def _listen(self, step: Step) -> Finish:
+        """A call that may only come first is not waited for once something else was said; the same call
+        twice may end the answer."""
+        calling = self._submit.calling
+        if calling is None or isinstance(self._stretch, Choosing):
+            return ""
+        if self._kind == "call" and not calling.repeats:
+            self._calls += step.text
+            *whole, _ = self._calls.split(calling.between)
+            if len(set(whole)) < len(whole):
+                self._stretch.cancel()
+                return "stop"
+        elif calling.at_start and self._said.strip():
+            self._stretch.forget(calling.begin)
+        return ""
+
+    def _early(self, step: Step) -> Step:
+        """End a label as soon as no other can be meant: the rest needs no model."""
+        labels = self._submit.labels
+        if not labels or isinstance(self._stretch, Choosing) or step.ended == "failed":
+            return step
+        fits = [label for label in labels if label.startswith(self._said + step.text)]
+        if len(fits) != 1:
+            return step
+        self._stretch.cancel()
+        return step._replace(text=fits[0][len(self._said) :], ended="stop")
+
+    # -- the stretches --------------------------------------------------------------------------------
+
+    def _think(self, think: Think, budget: int, prompt: str) -> None:
+        if think.opening and not prompt.endswith((think.opening, think.opening.rstrip())):
+            self._prompt_ids += self._pipeline.encode(think.opening)
+        self._kind = "thought"
+        draw = self._pipeline.draw(self._sampling, budget, logprobs=False)
+        self._stretch = self._begin(draw, stops=(think.stop,) if think.stop else (), marker=think.stop)
+
+    def _close_thought(self, stretch: Stretch) -> None:
+        """Close the thought as far as the model has not, and answer."""
+        think = self._submit.think
+        assert think is not None
+        self._prompt_ids += stretch.token_ids
+        if think.follow_up:
+            self._prompt_ids += self._behind
+        else:
+            _, _, rest = think.closing.rpartition(think.stop) if stretch.stop else ("", "", think.closing)
+            self._prompt_ids += self._pipeline.encode(rest) if rest else []
+        self._answer(tokens_min=1)
+
+    def _answer(self, tokens_min: int = 0) -> None:
+        submit, calling = self._submit, self._submit.calling
+        self._kind = "text"
+        if submit.think is None and submit.skip:
+            self._prompt_ids += self._pipeline.encode(submit.skip)
+        if calling is not None and calling.forced:
+            self._call(calling, [], "")
+        elif submit.labels and submit.logprobs:
+            self._stretch = self._choose()
+        else:
+            draw = self._pipeline.draw(
+                self._sampling, self._left, submit.logprobs, grammar=submit.grammar, tokens_min=tokens_min
+            )
+            stops = (*submit.stop, calling.begin) if calling else submit.stop
+            self._stretch = self._begin(draw, stops, submit.logprobs, calling.begin if calling else "")
+
+    def _call(self, calling: CallForm, kept: list[int], between: str) -> None:
+        """Put the beginning of a call behind what was said, and let its rest be written."""
+        self._kind = "call"
+        self._prompt_ids += kept + self._pipeline.encode(between + calling.begin + calling.opening)
+        draw = self._pipeline.draw(self._sampling, self._left, logprobs=False, grammar=calling.grammar)
+        self._stretch = self._begin(draw)
+
+    def _choose(self) -> Choosing:
+        """Write every label by force, to see how likely each is."""
+        labels = self._submit.labels
+        # Where one label begins another, only the end of the turn tells them apart.
+        ending = any(other != label and other.startswith(label) for label in labels for other in labels)
+
+        def force(label: str) -> Stretch:
+            grammar = f"root ::= {literal(label)}\n"
+            draw = self._pipeline.draw(GREEDY, LABEL_TOKENS_MAX, logprobs=True, grammar=grammar)
+            return self._begin(draw, () if ending else (label,), logprobs=True, ending=ending)
+
+        return Choosing(labels, force, self._sampling)
+
+    def _begin(
+        self,
+        draw: Draw,
+        stops: tuple[str, ...] = (),
+        logprobs: bool = False,
+        marker: str = "",
+        ending: bool = False,
+    ) -> Stretch:
+        return Stretch(
+            self._pipeline.add(self._prompt_ids, draw),
+            self._spelling.marking(marker) if marker else self._spelling.plain,
+            stop_ids=self._pipeline.stop_ids,
+            stops=stops,
+            logprobs=logprobs,
+            ending=ending,
+        )
+
+
+def _seeded(sampling: Sampling, candidate: int) -> Sampling:
+    """Each candidate draws its own numbers; a request without a seed gets one by chance."""
+    seed = sampling.seed if sampling.seed is not None else int.from_bytes(os.urandom(4), "big")
+    return msgspec.structs.replace(sampling, seed=(seed + candidate) % 2**32)

@@ -1,0 +1,89 @@
+"""From a request to the chat messages that a template takes."""
+
+import make
+from geminid.core.card import ThinkingCard
+from geminid.core.content import Text, Thought, ToolCall, ToolResult, Turn
+from geminid.core.request import EnumOutput, JsonOutput, Thinking, Tool
+from geminid.engines.openvino.conversation import conversation_of
+from geminid.engines.openvino.messages import Call, Message
+
+CARD = make.card()
+HERMES = make.card(tool_form="hermes")
+SCHEMA = {"type": "object", "properties": {"city": {"type": "string"}}}
+TOOLS = (Tool("weather", "Of a city", SCHEMA), Tool("now"))
+TURNS = (
+    Turn("user", (Text("Paris?"),)),
+    Turn("model", (Thought("hm"), ToolCall("weather", {"city": "Paris"}, "1"), ToolCall("now", {}, "2"))),
+    Turn("user", (ToolResult("weather", {"output": 21}, "1"), ToolResult("now", {}, "2", ("noon",)))),
+)
+
+
+def messages(card, **fields):
+    return conversation_of(card, make.request(**fields)).messages
+
+
+def test_neighbouring_turns_of_one_role_are_one_message():
+    turns = (
+        Turn("user", (Text("a"), Text("b"))),
+        Turn("model", (Text("c"),)),
+        Turn("model", (Text("d"),)),
+        Turn("user", (Text("e"),)),
+    )
+    assert messages(CARD, turns=turns, system=(Text("be "), Text("kind"))) == (
+        Message("system", "be kind"),
+        Message("user", "ab"),
+        Message("assistant", "c\nd"),
+        Message("user", "e"),
+    )
+
+
+def test_thoughts_of_earlier_turns_are_not_prompted_again():
+    turns = (Turn("model", (Thought("hm"), Text("yes"))),)
+    assert messages(CARD, turns=turns) == (Message("assistant", "yes"),)
+
+
+def test_an_empty_message_of_the_user_is_still_one():
+    assert messages(CARD, turns=(Turn("user", (Text(""),)),)) == (Message("user", ""),)
+
+
+def test_a_template_that_knows_tools_gets_them_as_they_are():
+    conversation = conversation_of(HERMES, make.request(turns=TURNS, tools=TOOLS))
+    assert conversation.messages == (
+        Message("user", "Paris?"),
+        Message("assistant", "", (Call("weather", {"city": "Paris"}), Call("now", {}))),
+        Message("tool", '{"output": 21}', name="weather"),
+        Message("tool", "{}\nnoon", name="now"),
+    )
+    assert [tool["function"]["name"] for tool in conversation.tools] == ["weather", "now"]
+    assert conversation.tools[0]["function"]["parameters"] == SCHEMA
+
+
+def test_any_other_model_reads_them_as_text():
+    system, *rest = messages(CARD, turns=TURNS, tools=TOOLS, system=(Text("Be brief."),))
+    assert system.content.startswith("Be brief.\n\n")
+    assert '{"name": "weather", "description": "Of a city", "parameters": ' in system.content
+    assert [message.role for message in rest] == ["user", "assistant", "user"]
+    assert rest[1].content.count("<tool_call>") == 2
+    assert rest[2].content == (
+        '<tool_response>\n{"output": 21}\n</tool_response>\n<tool_response>\n{}\nnoon\n</tool_response>'
+    )
+
+
+def test_words_beside_a_result_come_after_it():
+    turns = (Turn("user", (Text("and now?"), ToolResult("now", {}))),)
+    assert messages(HERMES, turns=turns) == (Message("tool", "{}", name="now"), Message("user", "and now?"))
+
+
+def test_the_model_is_told_which_answer_is_enforced():
+    (system, _) = messages(CARD, output=EnumOutput("g", ("a", "b")))
+    assert system.content == "Answer with one of: a, b"
+    (system, _) = messages(CARD, output=JsonOutput("g", SCHEMA))
+    assert '"city"' in system.content
+    (system, _) = messages(CARD, output=JsonOutput("g"))
+    assert "JSON" in system.content
+
+
+def test_a_template_is_told_whether_the_model_thinks():
+    card = make.card(thinking=ThinkingCard(form="qwen3"))
+    assert conversation_of(card, make.request(thinking=Thinking(level="low"))).options
+    assert not conversation_of(card, make.request()).options

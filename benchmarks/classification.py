@@ -109,7 +109,7 @@ def _sorters(model: Model, slots: int, say: Callable[[str], None]) -> Iterator[l
         say("warming up")
         llama.warm("I have a word to say.")
         first = [ticket.text for ticket in itertools.islice(tickets(seed=1), slots)]
-        for sorter, texts in ((plain, first), (probable, first[:4]), (llama, first)):
+        for sorter, texts in ((plain, first), (probable, first[:4]), (llama, first[:8])):
             sorter.sort(texts, slots)
         yield [plain, probable, llama]
 

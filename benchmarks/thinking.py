@@ -1,15 +1,16 @@
 """What thinking buys: right answers, tokens and seconds by thinking level, on small tasks.
 
-Each task is asked at every level, greedily, and in two ways: as free text, scored by its last number or
-name; and with a schema that leaves room for the answer only, so that nothing but the thoughts can reason.
-The schema's words change the prompt, so the thoughts of the two ways differ. 32 at once over HTTP. Every
-run also checks that no level's budget was exceeded and that no answer is empty.
+Each task is asked at every level, greedily, and in two ways: as free text of one line, scored by its last
+number or name; and with a schema that leaves room for the answer only, so that nothing but the thoughts
+can reason. The schema's words change the prompt, so the thoughts of the two ways differ. 32 at once over
+HTTP. Every run also checks that no level's budget was exceeded and that no answer is empty.
 """
 
 from __future__ import annotations
 
 import itertools
 import json
+import time
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
@@ -27,15 +28,21 @@ from geminid.core.request import LEVELS, Level
 FREE, SHAPED = "free text", "schema"
 ANSWER_TOKENS = 128
 """Room for the answer beside the thoughts; never less than the thoughts have, see ``tokens_max``."""
+LINE = "\n"
+"""Free answers end with their first line: small models go on and on, and never change for the better."""
 
 
 class Plan(msgspec.Struct, frozen=True, kw_only=True):
-    """How much is measured. ``free`` and ``shaped``: tasks of each kind, for either way of answering."""
+    """How much is measured. ``free`` and ``shaped``: tasks of each kind, for either way of answering.
 
-    free: int = 8
+    seconds_max: no level begins later than this after the first began.
+    """
+
+    free: int = 6
     shaped: int = 20
     levels: tuple[Level, ...] = LEVELS
     connections: int = 32
+    seconds_max: float = 420.0
 
 
 QUICK = Plan(free=2, shaped=2)
@@ -66,7 +73,11 @@ def run(plan: Plan, say: Callable[[str], None]) -> Outcome:
     model = machine.model()
     with Child("benchmarks.load") as load, serving("--model", model.card.name) as server:
         runs: list[Run] = []
+        began_s = time.monotonic()
         for way, level in itertools.product((SHAPED, FREE), plan.levels):
+            if time.monotonic() - began_s > plan.seconds_max:
+                say(f"no time for {way}, {level}")
+                continue
             batch = _batch(plan, model, server, load, way, level)
             runs += batch
             right, thoughts = _share(batch), sum(each.thoughts for each in batch)
@@ -88,6 +99,8 @@ def body_of(task: Task, level: Level, way: str, model: Model) -> str:
     }
     if way == SHAPED:
         config |= {"responseMimeType": "application/json", "responseJsonSchema": task.schema}
+    else:
+        config["stopSequences"] = [LINE]
     contents = [{"role": "user", "parts": [{"text": task.question}]}]
     return json.dumps({"contents": contents, "generationConfig": config})
 

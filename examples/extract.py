@@ -21,7 +21,8 @@ class Complaint(BaseModel):
 
 
 def main() -> None:
-    answer = client().models.generate_content(
+    gemini = client()
+    answer = gemini.models.generate_content(
         model=MODEL,
         contents=f"Extract the facts of this mail.\n\n{MAIL}",
         config={

@@ -6,7 +6,8 @@ INSTRUCTION = "You help customers of a lamp shop. Be brief. Lamps have a guarant
 
 
 def main() -> None:
-    chat = client().chats.create(
+    gemini = client()
+    chat = gemini.chats.create(
         model=MODEL, config={"system_instruction": INSTRUCTION, "max_output_tokens": 60}
     )
     for question in ("My lamp does not work any more.", "I bought it last year. Is there a guarantee?"):

@@ -27,7 +27,8 @@ def draw(widget: dict, depth: int = 0) -> None:
 
 
 def main() -> None:
-    answer = client().models.generate_content(
+    gemini = client()
+    answer = gemini.models.generate_content(
         model=MODEL,
         contents="Make a form to sign up for a newsletter: a name, an address, a button.",
         config={

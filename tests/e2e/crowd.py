@@ -1,6 +1,7 @@
 """Many requests at once, and how many: a handful in every run, all of them where a promise is proved."""
 
 import asyncio
+import json
 import os
 from collections.abc import Iterable
 
@@ -24,7 +25,7 @@ async def ask_all(
 
         async def ask(body: dict) -> httpx.Response:
             async with turn:
-                return await client.post(f"/v1beta/models/{MODEL}:{verb}", json=body)
+                return await client.post(f"/v1beta/models/{MODEL}:{verb}", content=json.dumps(body))
 
         return await asyncio.gather(*map(ask, bodies))
 

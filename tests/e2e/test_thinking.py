@@ -55,7 +55,7 @@ async def test_thoughts_keep_to_their_budget_and_the_answer_is_never_empty(real)
 
 @pytest.mark.parametrize("level", ["minimal", "low", "high"])
 def test_streamed_and_unary_agree(real, level):
-    config = {"thinkingConfig": {"thinkingLevel": level, "includeThoughts": True}, "maxOutputTokens": 100}
+    config = {"thinkingConfig": {"thinkingLevel": level, "includeThoughts": True}, "maxOutputTokens": 48}
     body = {"contents": contents("Name three colours and say why."), "generationConfig": config}
     unary = real.post(f"/v1beta/models/{MODEL}:generateContent", json=body).json()
     streamed = real.post(f"/v1beta/models/{MODEL}:streamGenerateContent?alt=sse", json=body).text

@@ -44,7 +44,7 @@ test: setup-dev setup-js  ## every test
 	$(BIN)/coverage report --include='src/geminid/core/*,src/geminid/wire/*' --fail-under=95
 
 prove: setup-dev  ## the long runs behind the promises: every random case on the real engine
-	GEMINID_PROVE=all $(BIN)/python -m pytest -q -s tests/e2e/test_thinking.py tests/e2e/test_schemas.py tests/e2e/test_functions.py
+	PROVE=all $(BIN)/python -m pytest -q -s tests/e2e/test_thinking.py tests/e2e/test_schemas.py tests/e2e/test_functions.py
 
 lint: setup-dev
 	$(BIN)/ruff check .

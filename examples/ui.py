@@ -1,29 +1,38 @@
-"""A user interface as JSON, by a recursive schema: a tree that a program can draw without a check."""
+"""A user interface as JSON, by a nested schema: a tree that a program can draw without a check."""
 
 import json
 
 from connect import MODEL, client
 
+LABEL = {"type": "string", "minLength": 1, "maxLength": 24}
 SCHEMA = {
     "$defs": {
         "Widget": {
             "type": "object",
-            "properties": {
-                "kind": {"enum": ["form", "text", "input", "button"]},
-                "label": {"type": "string", "maxLength": 30},
-                "children": {"type": "array", "items": {"$ref": "#/$defs/Widget"}, "maxItems": 4},
-            },
+            "properties": {"kind": {"enum": ["text", "input", "button"]}, "label": LABEL},
             "required": ["kind", "label"],
-        }
+        },
+        "Section": {
+            "type": "object",
+            "properties": {
+                "label": LABEL,
+                "widgets": {
+                    "type": "array",
+                    "items": {"$ref": "#/$defs/Widget"},
+                    "minItems": 1,
+                    "maxItems": 3,
+                },
+            },
+            "required": ["label", "widgets"],
+        },
     },
-    "$ref": "#/$defs/Widget",
+    "type": "object",
+    "properties": {
+        "title": LABEL,
+        "sections": {"type": "array", "items": {"$ref": "#/$defs/Section"}, "minItems": 1, "maxItems": 2},
+    },
+    "required": ["title", "sections"],
 }
-
-
-def draw(widget: dict, depth: int = 0) -> None:
-    print("  " * depth + f"[{widget['kind']}] {widget['label']}")
-    for child in widget.get("children", []):
-        draw(child, depth + 1)
 
 
 def main() -> None:
@@ -31,16 +40,14 @@ def main() -> None:
     answer = gemini.models.generate_content(
         model=MODEL,
         contents="Make a form to sign up for a newsletter: a name, an address, a button.",
-        config={
-            "response_mime_type": "application/json",
-            "response_json_schema": SCHEMA,
-            "max_output_tokens": 400,
-        },
+        config={"response_mime_type": "application/json", "response_json_schema": SCHEMA},
     )
-    if answer.candidates[0].finish_reason.value == "MAX_TOKENS":
-        print("The form was cut off; ask with more tokens.")
-        return
-    draw(json.loads(answer.text))
+    form = json.loads(answer.text)
+    print(f"== {form['title']}")
+    for section in form["sections"]:
+        print(f"-- {section['label']}")
+        for widget in section["widgets"]:
+            print(f"   [{widget['kind']}] {widget['label']}")
 
 
 if __name__ == "__main__":

@@ -15,7 +15,7 @@ SHOWN = {
     "moderate": '"spam"',
     "route": "(",
     "simulation": "day 4",
-    "support_chat": "(4 turns in the history)",
+    "support_chat": "in the history)",
     "translate": "Thank you.",
     "ui": "[",
 }

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 import httpx
 
-PROVING = os.environ.get("GEMINID_PROVE") == "all"
+PROVING = os.environ.get("PROVE") == "all"
 MODEL = "gemini-3.1-flash-lite"
 
 
@@ -17,7 +17,7 @@ def cases(some: int, all_of_them: int) -> int:
 
 
 async def ask_all(
-    url: str, bodies: Iterable[dict], at_once: int = 16, verb: str = "generateContent"
+    url: str, bodies: Iterable[dict], at_once: int = 32 if PROVING else 16, verb: str = "generateContent"
 ) -> list[httpx.Response]:
     """Send every body, so many at once, and return the answers in order."""
     turn = asyncio.Semaphore(at_once)

@@ -22,6 +22,8 @@ class ThinkingForm(msgspec.Struct, frozen=True, kw_only=True):
     stands in the conversation as an answer of its own. Excludes ``closing``.
     options: names that the chat template is rendered with while the model thinks.
     skip: put before the answer of a model that would think, but shall not.
+    repeats: whether the same line may come twice. Models that were not trained to think go round in
+    circles until their budget is spent.
     sign: a text in a chat template by which weights without a card are recognised.
     """
 
@@ -31,6 +33,7 @@ class ThinkingForm(msgspec.Struct, frozen=True, kw_only=True):
     follow_up: str = ""
     options: dict[str, bool | str] = {}
     skip: str = ""
+    repeats: bool = True
     sign: str = ""
 
 
@@ -70,8 +73,9 @@ GENERAL = "general"
 
 THINKING_FORMS: dict[str, ThinkingForm] = {
     TWO_PHASES: ThinkingForm(
-        opening="Let me think step by step.\n",
-        follow_up="Now give only the final answer to my message above.",
+        opening="Let me think step by step.\n\n",
+        closing="\n\nFinal answer:\n\n",
+        repeats=False,
     ),
     "qwen3": ThinkingForm(
         opening="<think>\n",

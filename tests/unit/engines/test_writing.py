@@ -80,6 +80,15 @@ def test_a_model_without_markers_is_asked_again_for_the_answer():
     assert pipeline.prompts[1] == "Qstep.because|user: now answer|"
 
 
+def test_an_untrained_model_that_thinks_in_circles_is_stopped():
+    pipeline = FakePipeline(lambda prompt, draw: "a\nb\n\na\nb\na\n" if prompt == "Q" else "yes")
+    deltas = write(pipeline, submit(think=Think(50, "", "", "|", "", repeats=False)))
+    assert said(deltas, "thought") == "a\nb\n\na\n"
+    assert pipeline.prompts[1] == "Qa\nb\n\na\n|"
+    deltas = write(pipeline, submit(think=Think(50, "", "", "|", "")))
+    assert said(deltas, "thought") == "a\nb\n\na\nb\na\n"
+
+
 def test_the_answer_after_a_thought_is_not_empty():
     pipeline = FakePipeline(lambda prompt, draw: "x")
     write(pipeline, submit(think=Think(5, "<t>", "</t>", "</t>", "")))

@@ -70,6 +70,7 @@ class Think(msgspec.Struct, frozen=True, array_like=True):
     stop: str
     closing: str
     follow_up: str
+    repeats: bool = True
 
 
 class CallForm(msgspec.Struct, frozen=True, array_like=True):

@@ -41,7 +41,14 @@ def plan(card: ModelCard, request: GenerateRequest) -> Plan:
     thinking = THINKING_FORMS[card.thinking.form]
     think = None
     if allowed.thoughts:
-        think = Think(allowed.thoughts, thinking.opening, thinking.stop, thinking.closing, thinking.follow_up)
+        think = Think(
+            allowed.thoughts,
+            thinking.opening,
+            thinking.stop,
+            thinking.closing,
+            thinking.follow_up,
+            thinking.repeats,
+        )
     submit = Submit(
         id=0,
         conversation=conversation_of(card, request),

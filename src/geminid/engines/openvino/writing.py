@@ -81,6 +81,8 @@ class Writing:
         self._left = tokens_max
         self._said = ""
         self._calls = ""
+        self._line = ""
+        self._lines: set[str] = set()
         self._kind: Kind = "text"
         self._stretch: Stretch | Choosing
         if submit.think is not None and (budget := min(submit.think.budget, tokens_max // 2)) > 0:
@@ -98,6 +100,8 @@ class Writing:
         if kind == "text":
             step = self._early(step)
             self._said += step.text
+        elif kind == "thought":
+            step = self._circling(step)
         finish = self._go_on(step) if step.ended else self._listen(step)
         return Delta(self._submit.id, self._candidate, step.text, step.tokens, finish, step.logprobs, kind)
 
@@ -149,6 +153,19 @@ class Writing:
             return step
         self._stretch.cancel()
         return step._replace(text=fits[0][len(self._said) :], ended="stop")
+
+    def _circling(self, step: Step) -> Step:
+        """End a thought that has come back to a line of its own, where that means a circle."""
+        think = self._submit.think
+        if think is None or think.repeats:
+            return step
+        *lines, self._line = (self._line + step.text).split("\n")
+        for line in filter(None, map(str.strip, lines)):
+            if line in self._lines and not step.ended:
+                self._stretch.cancel()
+                return step._replace(ended="stop")
+            self._lines.add(line)
+        return step
 
     # -- the stretches --------------------------------------------------------------------------------
 

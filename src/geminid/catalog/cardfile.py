@@ -15,11 +15,13 @@ from typing import Any
 import msgspec
 
 from geminid.catalog.names import is_name
-from geminid.core.card import FileSource, HubSource, ModelCard, PackageSource
+from geminid.core.card import FileSource, HubSource, ModelCard, PackageSource, ThinkingCard
 from geminid.core.errors import FieldViolation, InvalidArgument
-from geminid.core.request import Sampling
+from geminid.core.forms import THINKING_FORMS, TOOL_FORMS
+from geminid.core.request import LEVELS, Sampling
 
 _SHA256 = re.compile(r"[0-9a-f]{64}")
+_PARTS: dict[str, type[msgspec.Struct]] = {"defaults": Sampling, "thinking": ThinkingCard}
 _SOURCES: dict[str, type[msgspec.Struct]] = {"package": PackageSource, "hf": HubSource, "file": FileSource}
 
 Mistakes = Iterator[FieldViolation]
@@ -75,11 +77,12 @@ def _of_aliases(table: object) -> Mistakes:
 
 
 def _of_card(card: object, path: str) -> Mistakes:
-    yield from _of_struct(card, ModelCard, path, apart=("sources", "defaults"))
+    yield from _of_struct(card, ModelCard, path, apart=("sources", *_PARTS))
     if not isinstance(card, dict):
         return
-    if "defaults" in card:
-        yield from _of_struct(card["defaults"], Sampling, f"{path}.defaults")
+    for name, kind in _PARTS.items():
+        if name in card:
+            yield from _of_struct(card[name], kind, f"{path}.{name}")
     sources = card.get("sources", [])
     if not isinstance(sources, list):
         yield _mistake(f"{path}.sources", "must be written as [[card.sources]]")
@@ -134,6 +137,7 @@ def _of_values(cards: tuple[ModelCard, ...], aliases: tuple[str, ...]) -> Mistak
         if card.name in names[:index]:
             yield _mistake(f"{path}.name", f"{card.name} is there twice")
         yield from _of_limits(card, path)
+        yield from _of_forms(card, path)
         for number, source in enumerate(card.sources):
             yield from _of_digests(source, f"{path}.sources[{number}]")
     for index, alias in enumerate(aliases):
@@ -147,6 +151,16 @@ def _of_limits(card: ModelCard, path: str) -> Mistakes:
     for field in ("input_tokens_max", "output_tokens_max"):
         if not 0 < getattr(card, field) <= card.context_tokens_max:
             yield _mistake(f"{path}.{field}", f"must be in 1..{card.context_tokens_max} (context_tokens_max)")
+
+
+def _of_forms(card: ModelCard, path: str) -> Mistakes:
+    if card.thinking.form not in THINKING_FORMS:
+        yield _mistake(f"{path}.thinking.form", f"must be one of {', '.join(THINKING_FORMS)}")
+    if card.tool_form not in TOOL_FORMS:
+        yield _mistake(f"{path}.tool_form", f"must be one of {', '.join(TOOL_FORMS)}")
+    for level in LEVELS:
+        if not 0 <= card.thinking.budget_tokens(level) <= card.thinking.high:
+            yield _mistake(f"{path}.thinking.{level}", f"must be in 0..{card.thinking.high} (high)")
 
 
 def _of_digests(source: msgspec.Struct, path: str) -> Mistakes:

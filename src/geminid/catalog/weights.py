@@ -15,7 +15,8 @@ import msgspec
 from geminid.catalog.faults import BadWeights
 from geminid.catalog.gguf_header import GgufHeader, read_header
 from geminid.catalog.names import slug
-from geminid.core.card import FileSource, ModelCard
+from geminid.core.card import FileSource, ModelCard, ThinkingCard
+from geminid.core.forms import thinking_form_of, tool_form_of
 from geminid.core.request import Sampling
 
 IR_MODEL = "openvino_model.xml"
@@ -74,6 +75,7 @@ def _refuse_split(path: Path, parts: int) -> None:
 def _gguf_facts(header: GgufHeader, architecture: str) -> dict[str, Any]:
     size = header.text("general.size_label")
     return {
+        **_forms(header.text("tokenizer.chat_template")),
         "licence": header.text("general.license"),
         "description": " ".join(word for word in (architecture, size, "read from a GGUF file") if word),
         "parameters": header.parameters,
@@ -95,8 +97,30 @@ def _card_of_folder(path: Path) -> ModelCard:
             f"{path}/config.json does not say max_position_embeddings", "take it from the original model"
         )
     kind = str(config.get("model_type", "unknown"))
-    facts = {"description": f"{kind} read from an OpenVINO IR folder", "defaults": _sampling_of(path)}
+    facts: dict[str, Any] = {
+        **_forms(_template_of(path)),
+        "description": f"{kind} read from an OpenVINO IR folder",
+        "defaults": _sampling_of(path),
+    }
     return _card(path, path.resolve().name, _title_of(config), context_tokens, facts)
+
+
+def _forms(chat_template: str) -> dict[str, Any]:
+    """Return how a model thinks and calls functions, as its chat template shows."""
+    return {
+        "thinking": ThinkingCard(form=thinking_form_of(chat_template)),
+        "tool_form": tool_form_of(chat_template),
+    }
+
+
+def _template_of(path: Path) -> str:
+    """Return the chat template of a folder: a file of its own, or a member of ``tokenizer_config.json``."""
+    own = path / "chat_template.jinja"
+    if own.is_file():
+        return own.read_text(encoding="utf-8", errors="replace")
+    config = path / "tokenizer_config.json"
+    template = _json_of(config).get("chat_template") if config.is_file() else None
+    return template if isinstance(template, str) else ""
 
 
 def _json_of(path: Path) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from rich.table import Table
 from geminid.cli.setup import catalog_of, find_model, prepare, read_settings, start_logging
 from geminid.cli.terminal import pull_progress, told, write_json
 from geminid.core.card import ModelCard
+from geminid.core.request import LEVELS
 
 app = typer.Typer(
     name="geminid",
@@ -47,6 +48,8 @@ class Listed(msgspec.Struct, frozen=True, rename="camel"):
     parameters: int
     licence: str
     tested: bool
+    thinking_tokens: dict[str, int]
+    tool_form: str
 
     @classmethod
     def of(cls, card: ModelCard, path: Path | None) -> Listed:
@@ -60,6 +63,8 @@ class Listed(msgspec.Struct, frozen=True, rename="camel"):
             parameters=card.parameters,
             licence=card.licence,
             tested=card.tested,
+            thinking_tokens={level: card.thinking.budget_tokens(level) for level in LEVELS},
+            tool_form=card.tool_form,
         )
 
 

@@ -7,6 +7,7 @@ chat templates have them. Invariant: every form can be served without a word of 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Literal
 
 import msgspec
@@ -142,3 +143,20 @@ TOOL_FORMS: dict[str, ToolForm] = {
         sign="<start_of_turn>",
     ),
 }
+
+
+def thinking_form_of(chat_template: str) -> str:
+    """Return the name of the first form whose sign a chat template bears."""
+    return _recognised(THINKING_FORMS, chat_template, TWO_PHASES)
+
+
+def tool_form_of(chat_template: str) -> str:
+    """Return the name of the first form whose sign a chat template bears."""
+    return _recognised(TOOL_FORMS, chat_template, GENERAL)
+
+
+def _recognised(
+    forms: Mapping[str, ThinkingForm] | Mapping[str, ToolForm], chat_template: str, other: str
+) -> str:
+    found = (name for name, form in forms.items() if form.sign and form.sign in chat_template)
+    return next(found, other)

@@ -129,6 +129,10 @@ other = []
     [
         (GOOD + GOOD, "card[1].name"),
         (GOOD.replace('"mine"', '"../mine"'), "card[0].name"),
+        (GOOD.replace('name = "mine"', 'name = "mine"\ntool_form = "none"'), "card[0].tool_form"),
+        (GOOD.replace('name = "mine"', 'name = "mine"\nthinking = { form = "x" }'), "card[0].thinking.form"),
+        (GOOD.replace('name = "mine"', 'name = "mine"\nthinking = { low = 600 }'), "card[0].thinking.low"),
+        (GOOD.replace('name = "mine"', 'name = "mine"\nthinking = { deep = 1 }'), "card[0].thinking.deep"),
         (GOOD.replace("output_tokens_max = 10", "output_tokens_max = 11"), "card[0].output_tokens_max"),
         (GOOD.replace("input_tokens_max = 10", "input_tokens_max = 0"), "card[0].input_tokens_max"),
         (GOOD + '[aliases]\nserved = ["mine"]', "aliases.served[0]"),

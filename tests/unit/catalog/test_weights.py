@@ -139,3 +139,14 @@ def test_incomplete_ir_folder_is_refused(tmp_path, spoil, words):
     folder = write_ir(tmp_path / "m")
     spoil(folder)
     assert words in refusal(folder)
+
+
+def test_weights_of_ones_own_are_recognised_by_their_chat_template(tmp_path):
+    folder = write_ir(tmp_path / "mine")
+    assert (card_of(folder).thinking.form, card_of(folder).tool_form) == ("two-phases", "general")
+    (folder / "tokenizer_config.json").write_text(
+        json.dumps({"chat_template": "<tool_call> enable_thinking"})
+    )
+    assert (card_of(folder).thinking.form, card_of(folder).tool_form) == ("qwen3", "hermes")
+    (folder / "chat_template.jinja").write_text("<|python_tag|>")
+    assert card_of(folder).tool_form == "llama3"

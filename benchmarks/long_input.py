@@ -23,6 +23,7 @@ from benchmarks.prompts import WHAT, WHERE, WHO
 from geminid.core.content import Text, Turn
 from geminid.core.request import GenerateRequest
 from geminid.service.folding import folded_to_fit
+from geminid.service.generate import FOLDED_SHARE
 
 CHARACTERS_PER_TOKEN = 4.2
 """Of these texts, with the default model's tokenizer; lengths are met within a few percent."""
@@ -58,10 +59,10 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     """How much is measured. ``folded`` and ``asked``: texts for each length and depth."""
 
     tokens: tuple[int, ...] = tuple(1024 * 2**power for power in range(3, 11))
-    depths: tuple[float, ...] = (0.05, 0.25, 0.5, 0.75, 0.95)
-    folded: int = 4
+    depths: tuple[float, ...] = (0.05, 0.5, 0.95)
+    folded: int = 7
     asked: int = 1
-    window_tokens: int = 8192
+    window_tokens: int = 8192 // FOLDED_SHARE
 
 
 QUICK = Plan(tokens=(8192, 131072), depths=(0.05, 0.5, 0.95), folded=1)

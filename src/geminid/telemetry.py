@@ -72,12 +72,13 @@ class Telemetry:
         if record.gap_tokens:
             self._inter_token.labels(record.model).observe(record.gap_sum_s / record.gap_tokens)
         access.info(
-            "%s %s as %s: %s, %d in, %d out, first token %.0f ms, whole %.0f ms",
+            "%s %s as %s: %s, %d in, %d thought, %d out, first token %.0f ms, whole %.0f ms",
             record.id,
             record.model,
             record.asked,
             record.outcome,
             record.usage.prompt,
+            record.usage.thoughts,
             record.usage.candidates,
             record.first_token_s * 1000,
             record.took_s * 1000,

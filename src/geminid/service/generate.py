@@ -22,7 +22,7 @@ from geminid.core.events import Event, Finished, TextDelta, ThoughtDelta, ToolCa
 from geminid.core.request import GenerateRequest
 from geminid.core.usage import Usage
 from geminid.engines.protocol import Engine
-from geminid.service.folding import Folded, folded_to_fit
+from geminid.service.folding import CHARACTERS_PER_TOKEN_MAX, Folded, folded_to_fit
 
 
 class RequestRecord(msgspec.Struct, kw_only=True):
@@ -63,6 +63,10 @@ Observe = Callable[[RequestRecord], None]
 
 ANSWER_SHARE = 4
 """Folding leaves at most one part in so many of the model's window to the answer."""
+
+FOLDED_SHARE = 2
+"""A folded input fills one part in so many of the window: reading it takes most of the time of an answer,
+and small models find less in a full window than in half of one."""
 
 LongInput = Literal["refuse", "fold"]
 """What happens to a prompt that does not fit the model."""
@@ -126,17 +130,19 @@ class Generator:
             yield events, folded
 
     async def _folded(self, engine: Engine, card: ModelCard, request: GenerateRequest) -> Folded | None:
-        """Return the request made to fit beside its answer, or None when it fits as it is."""
+        """Return the request made to fit, or None when it fits as it is beside its answer."""
         asked = request.tokens_max or card.output_tokens_default or card.output_tokens_max
-        tokens_max = card.input_tokens_max - min(asked, card.input_tokens_max // ANSWER_SHARE)
-        if _characters(request) < tokens_max:
+        room = card.input_tokens_max - min(asked, card.input_tokens_max // ANSWER_SHARE)
+
+        async def count(some: GenerateRequest) -> int:
+            return (await engine.count(card, some)).prompt
+
+        characters = _characters(request)
+        if characters < room:
             return None  # hardly any text has more tokens than characters: the engine need not count it
-
-        async def count(shorter: GenerateRequest) -> int:
-            return (await engine.count(card, shorter)).prompt
-
-        folded = await folded_to_fit(request, tokens_max, count)
-        return folded if folded.characters_kept < folded.characters_before else None
+        if characters <= room * CHARACTERS_PER_TOKEN_MAX and await count(request) <= room:
+            return None
+        return await folded_to_fit(request, card.input_tokens_max // FOLDED_SHARE, count)
 
     async def count(self, request: GenerateRequest, *, deadline_ms: int | None = None) -> Usage:
         """Return the usage that the request's prompt would have."""

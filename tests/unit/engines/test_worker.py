@@ -213,7 +213,21 @@ def test_priority_overtakes_and_flex_waits_for_everybody(bench):
 
 
 def test_what_fails_between_two_stretches_costs_one_answer(bench):
-    think = Think(10, "", "", "explode", "")
-    got = deltas(settle(bench, submit(1, "abc", think=think)))
+    draw = bench.pipeline.draw
+
+    def fails_after_a_thought(*args, tokens_min=0, **fields):
+        if tokens_min:
+            raise RuntimeError("no such draw")
+        return draw(*args, **fields)
+
+    bench.pipeline.draw = fails_after_a_thought
+    got = deltas(settle(bench, submit(1, "abc", think=Think(10, "", "", "|", ""))))
     assert got[-1].finish == "failed"
     assert deltas(settle(bench, submit(2, "ok")), 2)[-1].finish == "stop"
+
+
+def test_the_markers_around_a_thought_are_room_that_the_answer_does_not_have(bench):
+    bench.pipeline.respond = lambda prompt, draw: "a" * 100
+    asked_for = submit(1, "x" * 30, think=Think(4, "<<<<", "", ">>>>", ""))
+    got = deltas(settle(bench, asked_for, turns=90))
+    assert sum(delta.tokens for delta in got) == 50 - 30 - 8

@@ -91,6 +91,7 @@ class ModelEngine:
         self._link: Link | None = None
         self._ready: Ready | None = None
         self._changed = asyncio.Event()
+        self._closed = False
         self._failures = 0
         self._restarts = 0
         self._steps = 0
@@ -109,6 +110,8 @@ class ModelEngine:
         self._admit(request.tier)
         planned = plan(self.card, request)
         await self._prove(planned)
+        if self._closed:
+            raise _shutting_down()
         request_id, held = next(self._ids), Held(request, planned, self._new_call_id)
         self._held[request_id] = held
         try:
@@ -159,13 +162,14 @@ class ModelEngine:
 
     async def close(self) -> None:
         """Stop the process; what still runs ends in ``Unavailable``."""
+        self._closed = True
         self._supervisor.cancel()
         await asyncio.gather(self._supervisor, return_exceptions=True)
         if self._link is not None:
             await self._link.close()
         if self._prover is not None:
             await self._prover.close()
-        self._fail_all(Unavailable("The server is shutting down."))
+        self._fail_all(_shutting_down())
 
     def _phase(self) -> Phase:
         if self._ready is not None:
@@ -320,6 +324,10 @@ class ModelEngine:
         self._detail = f"The model {self.card.name} cannot be loaded: {why}"
         self._fail_all(Unavailable(self._detail, retry_after_ms=RETRY_AFTER_MS))
         self._changed.set()
+
+
+def _shutting_down() -> Unavailable:
+    return Unavailable("The server is shutting down.")
 
 
 def _problem_of(refused: Refused) -> Problem:

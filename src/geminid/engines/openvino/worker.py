@@ -138,7 +138,7 @@ class Worker:
         if isinstance(message, Count):
             return Counted(message.id, len(token_ids))
         behind = self._behind(message)
-        room = self._prompt_tokens_max + 1 - len(token_ids) - len(behind)
+        room = self._prompt_tokens_max + 1 - len(token_ids) - len(behind) - self._marker_tokens(message)
         if room < 1:
             return Refused(
                 id=message.id, kind="too_long", tokens=len(token_ids), tokens_max=self._prompt_tokens_max
@@ -152,6 +152,12 @@ class Worker:
         if submit.think is None or not submit.think.follow_up:
             return []
         return self._pipeline.encode(self._prompt.follow_up(submit.conversation, submit.think.follow_up))
+
+    def _marker_tokens(self, submit: Submit) -> int:
+        """Return how much of the window the markers around a thought take."""
+        think = submit.think
+        markers = (think.opening, think.closing) if think is not None else (submit.skip,)
+        return sum(len(self._pipeline.encode(marker)) for marker in markers if marker)
 
     def _begin_some(self) -> None:
         """Begin what was prepared, the most urgent first, as long as answers can advance together."""

@@ -44,7 +44,7 @@ def config(*allowed: str) -> types.GenerateContentConfig:
         mode=types.FunctionCallingConfigMode.ANY, allowed_function_names=list(allowed) or None
     )
     return types.GenerateContentConfig(
-        tools=[TOOLS], tool_config=types.ToolConfig(function_calling_config=calling)
+        max_output_tokens=150, tools=[TOOLS], tool_config=types.ToolConfig(function_calling_config=calling)
     )
 
 

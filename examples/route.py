@@ -34,6 +34,7 @@ REQUESTS = [
 def main() -> None:
     gemini = client()
     config = types.GenerateContentConfig(
+        max_output_tokens=100,
         tools=[types.Tool(function_declarations=DESKS)],
         tool_config=types.ToolConfig(
             function_calling_config=types.FunctionCallingConfig(mode=types.FunctionCallingConfigMode.ANY)

@@ -21,7 +21,8 @@ class ThinkingForm(msgspec.Struct, frozen=True, kw_only=True):
     closing: put after the last thought, before the answer.
     follow_up: for a model without markers: the user's words that ask for the answer, after the thought
     stands in the conversation as an answer of its own. Excludes ``closing``.
-    options: names that the chat template is rendered with while the model thinks.
+    options, options_off: names that the chat template is rendered with when the model shall think, and
+    when it shall not.
     skip: put before the answer of a model that would think, but shall not.
     repeats: whether the same line may come twice. Models that were not trained to think go round in
     circles until their budget is spent.
@@ -33,6 +34,7 @@ class ThinkingForm(msgspec.Struct, frozen=True, kw_only=True):
     closing: str = ""
     follow_up: str = ""
     options: dict[str, bool | str] = {}
+    options_off: dict[str, bool | str] = {}
     skip: str = ""
     repeats: bool = True
     sign: str = ""
@@ -83,6 +85,7 @@ THINKING_FORMS: dict[str, ThinkingForm] = {
         stop="</think>",
         closing="\n</think>\n\n",
         options={"enable_thinking": True},
+        options_off={"enable_thinking": False},
         sign="enable_thinking",
     ),
     "deepseek-r1": ThinkingForm(
@@ -119,9 +122,9 @@ TOOL_FORMS: dict[str, ToolForm] = {
     ),
     "hermes": ToolForm(begin="<tool_call>", end="\n</tool_call>", opening='\n{"name": ', sign="<tool_call>"),
     "llama3": ToolForm(
-        begin="{",
+        begin='{"name": ',
         at_start=True,
-        opening='"name": ',
+        opening="",
         args_key="parameters",
         calls_max=1,
         sign="<|python_tag|>",
@@ -133,9 +136,9 @@ TOOL_FORMS: dict[str, ToolForm] = {
             'in the format of {"name": function name, "parameters": dictionary of argument name and its '
             "value}. You should not include any other text in the response if you call a function.\n{tools}"
         ),
-        begin="{",
+        begin='{"name": ',
         at_start=True,
-        opening='"name": ',
+        opening="",
         args_key="parameters",
         calls_max=1,
         results="user",

@@ -11,12 +11,11 @@ import json
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import msgspec
-
+from geminid.core.card import ModelCard
 from geminid.core.content import ToolCall
 from geminid.core.errors import FieldViolation, InvalidArgument
-from geminid.core.forms import ToolForm
-from geminid.core.request import Tool
+from geminid.core.forms import GENERAL, TOOL_FORMS, ToolForm
+from geminid.core.request import GenerateRequest, Tool
 from geminid.shape.ebnf import TooLarge, measure
 from geminid.shape.grammar import GrammarBuilder
 from geminid.shape.json_schema import read_json_schema
@@ -27,7 +26,6 @@ TOO_MUCH = (
 )
 _GRAMMARS_KEPT = 256
 _DECODER = json.JSONDecoder()
-_ENCODER = msgspec.json.Encoder()
 
 
 def calls_grammar(form: ToolForm, tools: Sequence[Tool]) -> str:
@@ -35,20 +33,34 @@ def calls_grammar(form: ToolForm, tools: Sequence[Tool]) -> str:
 
     Raises ``InvalidArgument`` when the functions together are more than an engine may be given.
     """
-    return _calls_grammar(_ENCODER.encode((form, tools)))
+    text = _calls_grammar(form, json.dumps([(tool.name, tool.parameters) for tool in tools]))
+    if not text:
+        raise InvalidArgument(TOO_MUCH, violations=(FieldViolation(TOO_MUCH, "tools"),))
+    return text
+
+
+def tool_form(card: ModelCard, request: GenerateRequest) -> ToolForm:
+    """Return how the model is to write calls in the answer to ``request``.
+
+    A form without markers cannot be told from an answer in JSON: where either may come, the general form
+    takes its place.
+    """
+    form = TOOL_FORMS[card.tool_form]
+    if form.at_start and request.output is not None and request.call_mode != "any":
+        return TOOL_FORMS[GENERAL]
+    return form
 
 
 @functools.lru_cache(_GRAMMARS_KEPT)
-def _calls_grammar(encoded: bytes) -> str:
-    form, tools = msgspec.json.decode(encoded, type=tuple[ToolForm, tuple[Tool, ...]])
+def _calls_grammar(form: ToolForm, declared: str) -> str:
+    """Return the grammar, empty when it is too large; that is remembered, too."""
+    tools = [Tool(name, "", parameters) for name, parameters in json.loads(declared)]
     builder = GrammarBuilder()
     try:
         text = builder.text(_root(builder, form, tools))
     except TooLarge:
-        text = ""
-    if not text or not measure(text).fits:
-        raise InvalidArgument(TOO_MUCH, violations=(FieldViolation(TOO_MUCH, "tools"),))
-    return text
+        return ""
+    return text if measure(text).fits else ""
 
 
 def _root(builder: GrammarBuilder, form: ToolForm, tools: Sequence[Tool]) -> str:

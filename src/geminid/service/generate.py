@@ -7,6 +7,7 @@ request cost. It knows no wire. Invariant: every request that was admitted is ob
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from typing import Literal
@@ -17,7 +18,7 @@ from geminid.catalog.served import Served
 from geminid.core import clock, ids
 from geminid.core.card import EngineKind, ModelCard
 from geminid.core.content import Text
-from geminid.core.errors import DeadlineExceeded, Problem
+from geminid.core.errors import DeadlineExceeded, InputTooLong, Problem
 from geminid.core.events import Event, Finished, TextDelta, ThoughtDelta, ToolCallMade, usage_of
 from geminid.core.request import GenerateRequest
 from geminid.core.usage import Usage
@@ -142,7 +143,10 @@ class Generator:
             return None  # hardly any text has more tokens than characters: the engine need not count it
         if characters <= room * CHARACTERS_PER_TOKEN_MAX and await count(request) <= room:
             return None
-        return await folded_to_fit(request, card.input_tokens_max // FOLDED_SHARE, count)
+        for tokens_max in (card.input_tokens_max // FOLDED_SHARE, room):
+            with contextlib.suppress(InputTooLong):
+                return await folded_to_fit(request, tokens_max, count)
+        return None  # what cannot be left out is too much: the engine says by how much
 
     async def count(self, request: GenerateRequest, *, deadline_ms: int | None = None) -> Usage:
         """Return the usage that the request's prompt would have."""

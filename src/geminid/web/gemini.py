@@ -154,20 +154,23 @@ class GeminiApi:
         await send_stream(opened, streaming, call.receive, call.send)
 
     async def _count(self, call: Call) -> None:
-        read = await self._read(count.read_request, call)
+        read = await self._read(count.read_request, call, counting=True)
         work = self._generator.count(read.request, deadline_ms=call.deadline_ms)
         usage = await while_listening(call.receive, work)
         await _json(count.write_answer(usage))(call.request.scope, call.receive, call.send)
 
-    async def _read(self, read_request: Callable[..., ReadRequest], call: Call) -> ReadRequest:
+    async def _read(
+        self, read_request: Callable[..., ReadRequest], call: Call, *, counting: bool = False
+    ) -> ReadRequest:
         """Read a body; one that may take long in a thread, so that the other answers go on."""
-        read = partial(read_request, call.body, call.model, self._reading(call.model))
+        read = partial(read_request, call.body, call.model, self._reading(call.model, counting))
         slow = len(call.body) > (SCHEMA_BODY_BYTES if b"chema" in call.body else LARGE_BODY_BYTES)
         return await asyncio.to_thread(read) if slow else read()
 
-    def _reading(self, model: str) -> Reading:
+    def _reading(self, model: str, counting: bool) -> Reading:
+        """Return how a body is read; what is only counted may be a slice of a history, unsigned."""
         manner = manner_of(model)
-        if self._config.signatures == "accept":
+        if counting or self._config.signatures == "accept":
             manner = msgspec.structs.replace(manner, signatures_checked=False)
         return Reading(strict=self._config.strict, manner=manner, genuine=self._signer.genuine)
 

@@ -1,11 +1,13 @@
 """From a request to the chat messages that a template takes."""
 
+import json
+
 import make
 from geminid.core.card import ThinkingCard
 from geminid.core.content import Text, Thought, ToolCall, ToolResult, Turn
 from geminid.core.request import EnumOutput, JsonOutput, Thinking, Tool
 from geminid.engines.openvino.conversation import conversation_of
-from geminid.engines.openvino.messages import Call, Message
+from geminid.engines.openvino.messages import Call, Count, Message, decode_to_worker, frame
 
 CARD = make.card()
 HERMES = make.card(tool_form="hermes")
@@ -50,12 +52,13 @@ def test_a_template_that_knows_tools_gets_them_as_they_are():
     conversation = conversation_of(HERMES, make.request(turns=TURNS, tools=TOOLS))
     assert conversation.messages == (
         Message("user", "Paris?"),
-        Message("assistant", "", (Call("weather", {"city": "Paris"}), Call("now", {}))),
+        Message("assistant", "", (Call("weather", '{"city": "Paris"}'), Call("now", "{}"))),
         Message("tool", '{"output": 21}', name="weather"),
         Message("tool", "{}\nnoon", name="now"),
     )
-    assert [tool["function"]["name"] for tool in conversation.tools] == ["weather", "now"]
-    assert conversation.tools[0]["function"]["parameters"] == SCHEMA
+    tools = [json.loads(tool)["function"] for tool in conversation.tools]
+    assert [tool["name"] for tool in tools] == ["weather", "now"]
+    assert tools[0]["parameters"] == SCHEMA
 
 
 def test_any_other_model_reads_them_as_text():
@@ -85,5 +88,15 @@ def test_the_model_is_told_which_answer_is_enforced():
 
 def test_a_template_is_told_whether_the_model_thinks():
     card = make.card(thinking=ThinkingCard(form="qwen3"))
-    assert conversation_of(card, make.request(thinking=Thinking(level="low"))).options
-    assert not conversation_of(card, make.request()).options
+    thinking = conversation_of(card, make.request(thinking=Thinking(level="low")))
+    assert thinking.options == {"enable_thinking": True}
+    assert conversation_of(card, make.request()).options == {"enable_thinking": False}
+
+
+def test_numbers_that_no_frame_can_hold_reach_the_template():
+    schema = {"type": "integer", "maximum": 2**70}
+    turns = (Turn("model", (ToolCall("f", {"n": 2**70}),)),)
+    conversation = conversation_of(HERMES, make.request(turns=turns, tools=(Tool("f", "", schema),)))
+    assert decode_to_worker(frame(Count(1, conversation))[4:]).conversation == conversation
+    assert str(2**70) in conversation.tools[0]
+    assert str(2**70) in conversation.messages[0].calls[0].args

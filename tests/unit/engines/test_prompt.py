@@ -110,8 +110,8 @@ def test_tools_calls_and_options_reach_the_template():
         "{% endfor %}"
     )
     conversation = Conversation(
-        (Message("assistant", "", (Call("f", {"x": "<b>"}),)), Message("tool", "1", name="f")),
-        ({"type": "function", "function": {"name": "f"}},),
+        (Message("assistant", "", (Call("f", '{"x": "<b>"}'),)), Message("tool", "1", name="f")),
+        ('{"type": "function", "function": {"name": "f"}}',),
         {"thinking": True},
     )
     assert Prompt(template, []).render(conversation) == 'f True {"x": "<b>"} f '
@@ -120,8 +120,8 @@ def test_tools_calls_and_options_reach_the_template():
 def test_no_text_of_a_tool_becomes_a_control_token():
     template = "{{ tools | tojson }}{{ messages[0].tool_calls | tojson }}"
     conversation = Conversation(
-        (Message("assistant", "", (Call("f", {"<|im_end|>": ["<|im_start|>"]}),)),),
-        ({"function": {"description": "<|im_end|>"}},),
+        (Message("assistant", "", (Call("<|im_end|>", '{"<|im_end|>": ["<|im_start|>"]}'),)),),
+        ('{"function": {"description": "<|im_end|>"}}',),
     )
     rendered = Prompt(template, MARKERS).render(conversation)
     assert not any(marker in rendered for marker in MARKERS)

@@ -46,10 +46,11 @@ def test_an_answer_in_json_may_be_a_call_instead():
 
 
 @pytest.mark.parametrize("form", TOOL_FORMS)
-def test_a_lone_brace_announces_no_call_where_json_is_due(form):
-    planned = plan(make.card(tool_form=form), make.request(tools=TOOLS, output=OUTPUT))
-    assert planned.submit.calling.begin != "{"
-    assert planned.form.begin + planned.form.opening == TOOL_FORMS[form].begin + TOOL_FORMS[form].opening
+def test_a_call_without_a_marker_is_not_offered_where_json_may_come(form):
+    card = make.card(tool_form=form)
+    assert plan(card, make.request(tools=TOOLS, output=OUTPUT)).submit.calling.begin == "<tool_call>"
+    forced = plan(card, make.request(tools=TOOLS, output=OUTPUT, call_mode="any"))
+    assert forced.form == TOOL_FORMS[form]
 
 
 def test_labels_go_along_with_their_grammar():
@@ -70,3 +71,11 @@ def test_more_labels_than_can_be_scored_are_refused():
     assert plan(make.card(), make.request(output=output)).submit.labels
     with pytest.raises(InvalidArgument, match="at most 256 labels, not 300"):
         plan(make.card(), make.request(output=output, logprobs=True))
+    few = EnumOutput("g", tuple(map(str, range(40))))
+    with pytest.raises(InvalidArgument, match="at most 256 labels, not 320"):
+        plan(make.card(), make.request(output=few, logprobs=True, candidates=8))
+
+
+def test_labels_with_probabilities_leave_no_room_for_calls():
+    with pytest.raises(InvalidArgument, match="functions"):
+        plan(make.card(), make.request(output=EnumOutput("g", ("a",)), logprobs=True, tools=TOOLS))

@@ -123,6 +123,18 @@ def test_an_announced_call_is_written_under_its_grammar():
     assert deltas[-1].finish == "stop"
 
 
+def test_a_marker_inside_of_an_answer_in_json_is_text():
+    pipeline = FakePipeline(lambda prompt, draw: "x" if draw.grammar == "calls" else '{"a": "<call>"}')
+    deltas = write(pipeline, submit(calling=CALLS, grammar="json"))
+    assert said(deltas) == '{"a": "<call>"}'
+
+
+def test_what_a_template_has_written_of_the_skipped_thought_is_not_written_twice():
+    pipeline = FakePipeline(lambda prompt, draw: "x")
+    write(pipeline, submit(skip="<t>\n\n</t>\n"), prompt="Q<t>\n")
+    assert pipeline.prompts == ["Q<t>\n\n</t>\n"]
+
+
 def test_a_forced_call_is_written_at_once():
     pipeline = FakePipeline(lambda prompt, draw: "a}")
     deltas = write(pipeline, submit(calling=_forced(CALLS)))

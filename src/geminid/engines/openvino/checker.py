@@ -17,10 +17,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from geminid.core.errors import InvalidArgument, Problem, Unavailable
-from geminid.engines.openvino.compiler import CHECKER, Compiler, Limits
+from geminid.engines.openvino.compiler import CHECKER, Compiler, Limits, Verdict
 from geminid.engines.openvino.poison import Poison
 
 PROVEN_MAX = 4096
+SUSPECTED_MAX = 1024
 RETRY_AFTER_MS = 2_000
 
 log = logging.getLogger("geminid.engine")
@@ -46,6 +47,7 @@ class GrammarChecker:
         self._seed = f"{importlib.metadata.version('openvino-genai')}\0{weights}\0".encode()
         self._poison = Poison(memory / f"refused-grammars-{_digest(str(weights).encode())[:16]}.json")
         self._proven: collections.OrderedDict[str, None] = collections.OrderedDict()
+        self._suspected: collections.OrderedDict[str, str] = collections.OrderedDict()
         self._checks: dict[str, asyncio.Task[Problem | None]] = {}
         self._queue_max = queue_max
         self._turn = asyncio.Lock()
@@ -63,7 +65,7 @@ class GrammarChecker:
         that cannot be found out now.
         """
         key = self._key(grammar)
-        if reason := self._poison.reason(key):
+        if reason := self._reason(key):
             raise _refusal(reason)
         if key in self._proven:
             self._proven.move_to_end(key)
@@ -73,8 +75,8 @@ class GrammarChecker:
             raise problem
 
     def condemn(self, grammar: str, why: str) -> None:
-        """Refuse a grammar from now on: the engine died while it had it."""
-        self._condemn(self._key(grammar), why)
+        """Refuse a grammar until the next start: engines died while they had it."""
+        self._condemn(self._key(grammar), Verdict(why))
 
     async def close(self) -> None:
         """Stop the process; checks that still wait end in ``Unavailable``."""
@@ -98,23 +100,33 @@ class GrammarChecker:
         """Return what stands against the grammar; everybody who waits for it is told the same."""
         try:
             async with self._turn:
-                reason = await self._compiler.compile(grammar)
+                verdict = await self._compiler.compile(grammar)
         except Problem as problem:
             return problem
         except asyncio.CancelledError:  # only ``close`` does that
             return _shutting_down()
-        if reason := reason or self._poison.reason(key):  # condemned meanwhile
-            self._condemn(key, reason)
+        if verdict.reason:
+            self._condemn(key, verdict)
+        if reason := self._reason(key):  # it may also have been condemned meanwhile
             return _refusal(reason)
         self._proven[key] = None
         if len(self._proven) > PROVEN_MAX:
             self._proven.popitem(last=False)
         return None
 
-    def _condemn(self, key: str, why: str) -> None:
-        log.warning("grammar %s is refused: %s", key, why)
+    def _reason(self, key: str) -> str:
+        return self._suspected.get(key) or self._poison.reason(key)
+
+    def _condemn(self, key: str, verdict: Verdict) -> None:
+        """Remember a refusal: for ever if it is the library's own doing, else until the next start."""
+        log.warning("grammar %s is refused: %s", key, verdict.reason)
         self._proven.pop(key, None)
-        self._poison.add(key, why)
+        if verdict.certain:
+            self._poison.add(key, verdict.reason)
+            return
+        self._suspected[key] = verdict.reason
+        if len(self._suspected) > SUSPECTED_MAX:
+            self._suspected.popitem(last=False)
 
     def _key(self, grammar: str) -> str:
         """A new library or another model is another question."""

@@ -12,6 +12,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from geminid.core.errors import Unavailable
 from geminid.engines.openvino.checker_messages import (
@@ -31,6 +32,7 @@ CHECKER = (sys.executable, "-m", "geminid.engines.openvino.checker_process")
 PATIENCE = 2
 """A check is killed after this many times what it may cost: its time is measured without the waiting
 for a busy machine, the clock of the killer runs on."""
+CRASHES = ("SIGSEGV", "SIGABRT", "SIGBUS", "SIGFPE", "SIGILL")
 RETRY_AFTER_MS = 5_000
 
 
@@ -49,6 +51,13 @@ class Limits:
     idle_s: float = 300.0
 
 
+class Verdict(NamedTuple):
+    """Why a grammar cannot be used, empty when it can; ``certain``: so that it need never be tried again."""
+
+    reason: str = ""
+    certain: bool = False
+
+
 class Compiler:
     """At most one process, and at most one check in it. Used on one event loop, one call at a time."""
 
@@ -64,15 +73,15 @@ class Compiler:
         """The process id, 0 while there is none."""
         return self._link.pid if self._link is not None and not self._link.closed.is_set() else 0
 
-    async def compile(self, grammar: str) -> str:
-        """Return why the grammar cannot be used, empty when it can.
+    async def compile(self, grammar: str) -> Verdict:
+        """Return whether the grammar can be used.
 
         Raises ``Unavailable`` when there is no process to ask.
         """
         try:
             question = frame(Check(next(self._ids), grammar))
         except UnicodeEncodeError:
-            return "It contains half a character."
+            return Verdict("It contains half a character.", certain=True)
         self._stay()
         try:
             link = await self._running()
@@ -93,7 +102,7 @@ class Compiler:
 
     # -- one check -----------------------------------------------------------------------------------
 
-    async def _verdict(self, link: Link, answer: FromChecker | None) -> str:
+    async def _verdict(self, link: Link, answer: FromChecker | None) -> Verdict:
         match answer:
             case Checked(retiring=False):
                 self._leave_later()
@@ -103,17 +112,21 @@ class Compiler:
                 return self._too_slow(answer)
             case Failed():
                 await self.close()
-                return answer.message or "It does not compile."
+                return Verdict(answer.message or "It does not compile.", certain=True)
         died = link.death() if link.closed.is_set() else ""
         await self.close()
-        return f"Its check was {died}." if died else f"It takes longer than {self._limits.compile_ms} ms."
+        if died:  # a kill may come from anybody, a crash is the library's own
+            return Verdict(f"Its check was {died}.", certain=any(name in died for name in CRASHES))
+        return Verdict(f"It takes longer than {self._limits.compile_ms} ms.")
 
-    def _too_slow(self, checked: Checked) -> str:
+    def _too_slow(self, checked: Checked) -> Verdict:
         if (whole := checked.compile_ms + checked.step_ms) > self._limits.compile_ms:
-            return f"It takes {whole:.0f} ms to compile, {self._limits.compile_ms} are allowed."
+            return Verdict(f"It takes {whole:.0f} ms to compile, {self._limits.compile_ms} are allowed.")
         if checked.step_ms > self._limits.step_ms:
-            return f"It takes {checked.step_ms:.0f} ms for one token, {self._limits.step_ms} are allowed."
-        return ""
+            return Verdict(
+                f"It takes {checked.step_ms:.0f} ms for one token, {self._limits.step_ms} are allowed."
+            )
+        return Verdict()
 
     async def _wait(self, link: Link, allowed_ms: int) -> FromChecker | None:
         """Return the next answer, None when the process ends or the time is over without one."""
@@ -155,8 +168,9 @@ class Compiler:
         self._idle = asyncio.get_running_loop().call_later(self._limits.idle_s, self._leave)
 
     def _leave(self) -> None:
-        if self._link is not None:
-            self._link.kill()
+        if (link := self._link) is not None:
+            self._link = None  # whoever comes now gets a new one
+            link.kill()
 
 
 def _unavailable(why: str) -> Unavailable:

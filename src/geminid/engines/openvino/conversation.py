@@ -13,9 +13,9 @@ from typing import Any
 
 from geminid.core.card import ModelCard
 from geminid.core.content import Part, Text, Thought, ToolCall, ToolResult, Turn
-from geminid.core.forms import THINKING_FORMS, TOOL_FORMS, ToolForm
+from geminid.core.forms import THINKING_FORMS, ToolForm
 from geminid.core.request import EnumOutput, GenerateRequest, JsonOutput, Output, Tool
-from geminid.engines.calls import call_text
+from geminid.engines.calls import call_text, tool_form
 from geminid.engines.openvino.messages import Call, Conversation, Message
 from geminid.engines.thinking import allowance
 
@@ -25,7 +25,7 @@ NO_ARGUMENTS: dict[str, Any] = {"type": "object", "properties": {}}
 
 def conversation_of(card: ModelCard, request: GenerateRequest) -> Conversation:
     """Return what the prompt of a request is rendered from."""
-    form = TOOL_FORMS[card.tool_form]
+    form = tool_form(card, request)
     declared = tuple(_declaration(tool) for tool in request.tools)
     by_template = form.declared == "template"
     system = _system(request, "" if by_template else _instruction(form, declared))
@@ -33,8 +33,9 @@ def conversation_of(card: ModelCard, request: GenerateRequest) -> Conversation:
     for message in _spoken(request.turns, form):
         _append(messages, message)
     thinks = allowance(card, request).thoughts > 0
-    options = THINKING_FORMS[card.thinking.form].options if thinks else {}
-    return Conversation(tuple(messages), declared if by_template else (), options)
+    thinking = THINKING_FORMS[card.thinking.form]
+    options = thinking.options if thinks else thinking.options_off
+    return Conversation(tuple(messages), tuple(map(_compact, declared)) if by_template else (), options)
 
 
 def _system(request: GenerateRequest, tools: str) -> str:
@@ -101,7 +102,7 @@ def _words(part: Part, form: ToolForm) -> str:
 def _structured(parts: Iterable[Part], form: ToolForm) -> tuple[Call, ...]:
     if form.declared == "system":
         return ()
-    return tuple(Call(part.name, part.args) for part in parts if isinstance(part, ToolCall))
+    return tuple(Call(part.name, _compact(part.args)) for part in parts if isinstance(part, ToolCall))
 
 
 def _result(result: ToolResult, form: ToolForm) -> Message:

@@ -92,6 +92,7 @@ class ModelEngine:
         self._ready: Ready | None = None
         self._changed = asyncio.Event()
         self._closed = False
+        self._planning = 0
         self._failures = 0
         self._restarts = 0
         self._steps = 0
@@ -102,16 +103,20 @@ class ModelEngine:
     @property
     def idle(self) -> bool:
         """Whether nobody waits for this model."""
-        return not self._held and not self._counts
+        return not self._held and not self._counts and not self._planning
+
+    @property
+    def _resting(self) -> bool:
+        """Whether the process has nothing to do; readers may still have something to read."""
+        return not self._counts and all(held.slot.ended for held in self._held.values())
 
     @asynccontextmanager
     async def generate(self, request: GenerateRequest) -> AsyncIterator[AsyncIterator[Event]]:
         """Answer one request; see :class:`geminid.engines.protocol.Engine`."""
         self._admit(request.tier)
-        planned = plan(self.card, request)
-        await self._prove(planned)
+        planned = await self._planned(request)
         if self._closed:
-            raise _shutting_down()
+            raise Unavailable("The model was unloaded meanwhile.", retry_after_ms=RETRY_AFTER_MS)
         request_id, held = next(self._ids), Held(request, planned, self._new_call_id)
         self._held[request_id] = held
         try:
@@ -188,14 +193,23 @@ class ModelEngine:
         if self._failures:
             raise Unavailable(self._detail, retry_after_ms=RETRY_AFTER_MS)
         room = self._queue_max // 2 if tier == "flex" else self._queue_max
-        if (held := len(self._held) + len(self._counts)) >= room:
+        if (held := len(self._held) + len(self._counts) + self._planning) >= room:
             raise Unavailable(f"{held} requests wait for this model already.", retry_after_ms=RETRY_AFTER_MS)
 
-    async def _prove(self, planned: Plan) -> None:
-        """Only grammars that are known to be harmless reach the engine."""
-        if self._prover is not None:
-            for grammar in planned.grammars:
-                await self._prover.check(grammar)
+    async def _planned(self, request: GenerateRequest) -> Plan:
+        """Plan an answer; only grammars that are known to be harmless reach the engine."""
+        self._planning += 1
+        try:
+            if not request.tools:
+                planned = plan(self.card, request)
+            else:  # many functions make a large grammar, once
+                planned = await asyncio.to_thread(plan, self.card, request)
+            if self._prover is not None:
+                for grammar in planned.grammars:
+                    await self._prover.check(grammar)
+            return planned
+        finally:
+            self._planning -= 1
 
     def _send(self, request_id: int) -> None:
         assert self._link is not None
@@ -286,7 +300,7 @@ class ModelEngine:
             except TimeoutError:
                 ready, cpu_s = self._ready is not None, link.cpu_seconds()
                 if hung := watchdog.look(
-                    clock(), ready=ready, idle=self.idle, frames=link.frames, cpu_s=cpu_s
+                    clock(), ready=ready, idle=self._resting, frames=link.frames, cpu_s=cpu_s
                 ):
                     log.error("%s: %s; killing engine process %d", self.card.name, hung, link.pid)
                     link.kill()
@@ -312,6 +326,8 @@ class ModelEngine:
             elif slot.deaths >= DEATHS_MAX:
                 self._condemn(held.plan)
                 slot.fail(Internal("The engine stopped twice while it had this request."))
+            else:
+                held.begin_again()
 
     def _condemn(self, planned: Plan) -> None:
         """Remember the grammars of a request with which engines died: they shall not come again."""

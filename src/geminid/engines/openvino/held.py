@@ -29,6 +29,10 @@ class Held:
         self._new_call_id = new_call_id
         self._calls: dict[int, CallReader] = {}
 
+    def begin_again(self) -> None:
+        """Forget what a process that died had begun to write."""
+        self._calls.clear()
+
     def deliver(self, delta: Delta) -> None:
         """Take what one step produced for one candidate."""
         if delta.finish == "failed":

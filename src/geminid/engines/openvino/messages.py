@@ -6,7 +6,7 @@ so that an engine on another machine would be a new transport, not a new design.
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Literal
 
 import msgspec
 
@@ -18,10 +18,11 @@ FRAME_BYTES_MAX = 512 * 1024 * 1024
 
 
 class Call(msgspec.Struct, frozen=True, array_like=True):
-    """A function call in the history."""
+    """A function call in the history. ``args`` is a JSON object as text: JSON knows larger numbers than a
+    frame does."""
 
     name: str
-    args: dict[str, Any]
+    args: str
 
 
 class Message(msgspec.Struct, frozen=True, array_like=True):
@@ -36,11 +37,12 @@ class Message(msgspec.Struct, frozen=True, array_like=True):
 class Conversation(msgspec.Struct, frozen=True, array_like=True):
     """What a prompt is rendered from.
 
-    tools: declarations for templates that take them. options: names for the template beside its own.
+    tools: declarations for templates that take them, each a JSON object as text. options: names for the
+    template beside its own.
     """
 
     messages: tuple[Message, ...]
-    tools: tuple[dict[str, Any], ...] = ()
+    tools: tuple[str, ...] = ()
     options: dict[str, bool | str] = {}
 
 

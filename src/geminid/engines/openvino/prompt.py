@@ -17,7 +17,7 @@ import jinja2
 from jinja2.ext import loopcontrols
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
-from geminid.engines.openvino.messages import Conversation, Message
+from geminid.engines.openvino.messages import Call, Conversation, Message
 
 ZERO_WIDTH_SPACE = "\u200b"
 
@@ -60,7 +60,7 @@ class Prompt:
         chat = [self._chat_message(message) for message in conversation.messages]
         names: dict[str, Any] = {**self._names, **conversation.options}
         if conversation.tools:
-            names["tools"] = [self._inert(tool) for tool in conversation.tools]
+            names["tools"] = [self._inert(json.loads(tool)) for tool in conversation.tools]
         try:
             return self._render(chat, names)
         except (jinja2.TemplateError, TypeError, ValueError) as error:
@@ -85,11 +85,12 @@ class Prompt:
         if message.name:
             chat["name"] = self._inert(message.name)
         if message.calls:
-            chat["tool_calls"] = [
-                {"type": "function", "function": {"name": call.name, "arguments": self._inert(call.args)}}
-                for call in message.calls
-            ]
+            chat["tool_calls"] = [self._tool_call(call) for call in message.calls]
         return chat
+
+    def _tool_call(self, call: Call) -> dict[str, Any]:
+        arguments = self._inert(json.loads(call.args))
+        return {"type": "function", "function": {"name": self._inert(call.name), "arguments": arguments}}
 
     def _render(self, chat: list[dict[str, Any]], names: dict[str, Any]) -> str:
         return self._template.render({**names, "messages": chat, "add_generation_prompt": True})

@@ -8,13 +8,11 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-import msgspec
-
 from geminid.core.card import ModelCard
 from geminid.core.errors import FieldViolation, InvalidArgument
-from geminid.core.forms import THINKING_FORMS, TOOL_FORMS, ToolForm
+from geminid.core.forms import THINKING_FORMS, ToolForm
 from geminid.core.request import EnumOutput, GenerateRequest, Tier
-from geminid.engines.calls import calls_grammar
+from geminid.engines.calls import calls_grammar, tool_form
 from geminid.engines.openvino.conversation import conversation_of
 from geminid.engines.openvino.messages import CallForm, Submit, Think
 from geminid.engines.thinking import allowance
@@ -35,7 +33,7 @@ class Plan(NamedTuple):
 def plan(card: ModelCard, request: GenerateRequest) -> Plan:
     """Return what is to be done for a request; raises ``InvalidArgument`` for what is too much."""
     _check_labels(request)
-    form = _form(card, request)
+    form = tool_form(card, request)
     calling = _calling(form, request)
     allowed = allowance(card, request)
     thinking = THINKING_FORMS[card.thinking.form]
@@ -69,21 +67,19 @@ def plan(card: ModelCard, request: GenerateRequest) -> Plan:
 
 
 def _check_labels(request: GenerateRequest) -> None:
-    """Scoring costs the engine an answer for each label."""
-    labels = request.output.labels if isinstance(request.output, EnumOutput) else ()
-    if request.logprobs and len(labels) > SCORED_LABELS_MAX:
-        message = f"Log-probabilities can be given for at most {SCORED_LABELS_MAX} labels, not {len(labels)}."
-        raise InvalidArgument(
-            message, violations=(FieldViolation(message, "generation_config.response_logprobs"),)
-        )
-
-
-def _form(card: ModelCard, request: GenerateRequest) -> ToolForm:
-    """Return how this answer calls functions; a lone brace announces no call where JSON is due anyway."""
-    form = TOOL_FORMS[card.tool_form]
-    if form.at_start and request.output is not None:
-        return msgspec.structs.replace(form, begin=form.begin + form.opening, opening="")
-    return form
+    """Scoring costs the engine an answer for each label and candidate, and leaves no room for calls."""
+    if not request.logprobs or not isinstance(request.output, EnumOutput):
+        return
+    answers = len(request.output.labels) * request.candidates
+    if answers > SCORED_LABELS_MAX:
+        message = f"Log-probabilities can be given for at most {SCORED_LABELS_MAX} labels, not {answers}."
+    elif request.tools:
+        message = "Log-probabilities of labels cannot be given where functions may be called instead."
+    else:
+        return
+    raise InvalidArgument(
+        message, violations=(FieldViolation(message, "generation_config.response_logprobs"),)
+    )
 
 
 def _calling(form: ToolForm, request: GenerateRequest) -> CallForm | None:

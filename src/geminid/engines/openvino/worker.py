@@ -138,11 +138,10 @@ class Worker:
         if isinstance(message, Count):
             return Counted(message.id, len(token_ids))
         behind = self._behind(message)
-        room = self._prompt_tokens_max + 1 - len(token_ids) - len(behind) - self._marker_tokens(message)
+        taken = len(token_ids) + len(behind) + self._marker_tokens(message)
+        room = self._prompt_tokens_max + 1 - taken
         if room < 1:
-            return Refused(
-                id=message.id, kind="too_long", tokens=len(token_ids), tokens_max=self._prompt_tokens_max
-            )
+            return Refused(id=message.id, kind="too_long", tokens=taken, tokens_max=self._prompt_tokens_max)
         opening = Opening(message, Opened(text, token_ids, behind), min(message.tokens_max, room))
         self._prepared.enter(message.id, opening, message.urgency)
         return Accepted(message.id, len(token_ids))
@@ -154,9 +153,11 @@ class Worker:
         return self._pipeline.encode(self._prompt.follow_up(submit.conversation, submit.think.follow_up))
 
     def _marker_tokens(self, submit: Submit) -> int:
-        """Return how much of the window the markers around a thought take."""
-        think = submit.think
-        markers = (think.opening, think.closing) if think is not None else (submit.skip,)
+        """Return how much of the window the markers around a thought and before a call take."""
+        think, calling = submit.think, submit.calling
+        markers = [think.opening, think.closing] if think is not None else [submit.skip]
+        if calling is not None:
+            markers.append(calling.begin + calling.opening)
         return sum(len(self._pipeline.encode(marker)) for marker in markers if marker)
 
     def _begin_some(self) -> None:

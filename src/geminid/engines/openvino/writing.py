@@ -76,6 +76,7 @@ class Writing:
         self._submit, self._candidate = submit, candidate
         self._pipeline, self._spelling = pipeline, spelling
         self._sampling = _seeded(submit.sampling, candidate)
+        self._prompt = opened.text
         self._prompt_ids = list(opened.token_ids)
         self._behind = opened.behind
         self._left = tokens_max
@@ -86,7 +87,7 @@ class Writing:
         self._kind: Kind = "text"
         self._stretch: Stretch | Choosing
         if submit.think is not None and (budget := min(submit.think.budget, tokens_max // 2)) > 0:
-            self._think(submit.think, budget, opened.text)
+            self._think(submit.think, budget)
         else:
             self._answer()
 
@@ -139,14 +140,14 @@ class Writing:
             if len(set(whole)) < len(whole):
                 self._stretch.cancel()
                 return "stop"
-        elif calling.at_start and self._said.strip():
+        elif (calling.at_start or self._submit.grammar) and self._said.strip():
             self._stretch.forget(calling.begin)
         return ""
 
     def _early(self, step: Step) -> Step:
         """End a label as soon as no other can be meant: the rest needs no model."""
         labels = self._submit.labels
-        if not labels or isinstance(self._stretch, Choosing) or step.ended == "failed":
+        if not labels or isinstance(self._stretch, Choosing) or self._stretch.stop or step.ended == "failed":
             return step
         fits = [label for label in labels if label.startswith(self._said + step.text)]
         if len(fits) != 1:
@@ -169,9 +170,9 @@ class Writing:
 
     # -- the stretches --------------------------------------------------------------------------------
 
-    def _think(self, think: Think, budget: int, prompt: str) -> None:
-        if think.opening and not prompt.endswith((think.opening, think.opening.rstrip())):
-            self._prompt_ids += self._pipeline.encode(think.opening)
+    def _think(self, think: Think, budget: int) -> None:
+        if opening := _missing(think.opening, self._prompt):
+            self._prompt_ids += self._pipeline.encode(opening)
         self._kind = "thought"
         draw = self._pipeline.draw(self._sampling, budget, logprobs=False)
         self._stretch = self._begin(draw, stops=(think.stop,) if think.stop else (), marker=think.stop)
@@ -192,7 +193,7 @@ class Writing:
         submit, calling = self._submit, self._submit.calling
         self._kind = "text"
         if submit.think is None and submit.skip:
-            self._prompt_ids += self._pipeline.encode(submit.skip)
+            self._prompt_ids += self._pipeline.encode(_missing(submit.skip, self._prompt))
         if calling is not None and calling.forced:
             self._call(calling, [], "")
         elif submit.labels and submit.logprobs:
@@ -240,6 +241,14 @@ class Writing:
             logprobs=logprobs,
             ending=ending,
         )
+
+
+def _missing(words: str, prompt: str) -> str:
+    """Return what of ``words`` the prompt does not end with already: some templates write a part of it."""
+    for length in range(len(words), 0, -1):
+        if prompt.endswith(words[:length]):
+            return words[length:]
+    return words
 
 
 def _seeded(sampling: Sampling, candidate: int) -> Sampling:

@@ -59,8 +59,8 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     """How much is measured. ``folded`` and ``asked``: texts for each length and depth."""
 
     tokens: tuple[int, ...] = tuple(1024 * 2**power for power in range(3, 11))
-    depths: tuple[float, ...] = (0.05, 0.5, 0.95)
-    folded: int = 7
+    depths: tuple[float, ...] = (0.25, 0.75)
+    folded: int = 10
     asked: int = 1
     window_tokens: int = 8192 // FOLDED_SHARE
 

@@ -38,10 +38,10 @@ FIRST_TOKENS = 2
 class Plan(msgspec.Struct, frozen=True, kw_only=True):
     """How much is measured. ``tokens`` bounds an answer; ``first`` are threes of single requests."""
 
-    rounds: int = 5
+    rounds: int = 2
     at_once: int = 16
     tokens: int = 96
-    first: int = 12
+    first: int = 6
 
 
 QUICK = Plan(rounds=1, tokens=48, first=3)

@@ -107,7 +107,7 @@ class Pipeline:
         """Return how an answer of ``tokens_min`` to ``tokens_max`` tokens is to be drawn.
 
         ``grammar`` (EBNF) is what its text must fit; one that the library cannot compile destroys the
-        pipeline, so only proven ones may come here. Log-probabilities are those before the grammar
+        pipeline, so only proven ones and single literals may come here. Log-probabilities are those before the grammar
         takes effect. Raises ``RuntimeError`` for values that the engine refuses, before they can reach
         a step.
         """

@@ -60,7 +60,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
 
     tokens: tuple[int, ...] = tuple(1024 * 2**power for power in range(3, 11))
     depths: tuple[float, ...] = (0.25, 0.75)
-    folded: int = 10
+    folded: int = 5
     asked: int = 1
     window_tokens: int = 8192 // FOLDED_SHARE
 

@@ -38,8 +38,8 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     seconds_max: no level begins later than this after the first began.
     """
 
-    free: int = 6
-    shaped: int = 20
+    free: int = 4
+    shaped: int = 14
     levels: tuple[Level, ...] = LEVELS
     connections: int = 32
     seconds_max: float = 420.0

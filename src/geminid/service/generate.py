@@ -65,9 +65,9 @@ Observe = Callable[[RequestRecord], None]
 ANSWER_SHARE = 4
 """Folding leaves at most one part in so many of the model's window to the answer."""
 
-FOLDED_SHARE = 2
+FOLDED_SHARE = 4
 """A folded input fills one part in so many of the window: reading it takes most of the time of an answer,
-and small models find less in a full window than in half of one."""
+and small models find less in a full window than in a part of one."""
 
 LongInput = Literal["refuse", "fold"]
 """What happens to a prompt that does not fit the model."""

@@ -132,7 +132,7 @@ async def test_a_long_input_is_refused_unless_folding_is_wanted():
 
 async def test_a_long_input_is_folded_to_fit_beside_its_answer():
     made, _ = generator(long_input="fold")
-    made.served = Served((make.card("tiny", engine="scripted", context_tokens_max=1000),))
+    made.served = Served((make.card("tiny", engine="scripted", context_tokens_max=2000),))
     request = make.request(BOOK * 3 + "What is the code?", tokens_max=10)
     async with made.generate(request) as generation:
         answer = await fold(generation.events)

@@ -107,9 +107,9 @@ class Pipeline:
         """Return how an answer of ``tokens_min`` to ``tokens_max`` tokens is to be drawn.
 
         ``grammar`` (EBNF) is what its text must fit; one that the library cannot compile destroys the
-        pipeline, so only proven ones and single literals may come here. Log-probabilities are those before the grammar
-        takes effect. Raises ``RuntimeError`` for values that the engine refuses, before they can reach
-        a step.
+        pipeline, so only proven ones and single literals may come here. Log-probabilities are those
+        before the grammar takes effect. Raises ``RuntimeError`` for values that the engine refuses,
+        before they can reach a step.
         """
         config = openvino_genai.GenerationConfig()
         config.apply_chat_template = False

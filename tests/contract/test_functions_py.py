@@ -279,13 +279,18 @@ def test_text_beside_a_result(client):
 
 
 @proves("countTokens · functions")
-def test_counting_is_bound_by_the_same_rules(client):
+def test_calls_and_results_are_counted_signed_or_not(client):
     (call,) = by_hand(client, "weather in Boston").function_calls
     turns = [types.UserContent("weather in Boston"), types.ModelContent([types.Part(function_call=call)])]
-    with pytest.raises(errors.ClientError, match="missing a `thought_signature`"):
-        client.models.count_tokens(model=MODEL, contents=[*turns, types.UserContent([answered(call)])])
-    counted = client.models.count_tokens(model=OLDER, contents=[*turns, types.UserContent([answered(call)])])
-    assert counted.total_tokens == 3 + 3 + 3
+    for model in (MODEL, OLDER):
+        counted = client.models.count_tokens(
+            model=model, contents=[*turns, types.UserContent([answered(call)])]
+        )
+        assert counted.total_tokens == 3 + 3 + 3
+    with pytest.raises(errors.ClientError, match="function response parts"):
+        client.models.count_tokens(
+            model=MODEL, contents=[*turns, types.UserContent([answered(call), answered(call)])]
+        )
 
 
 # -- signatures ----------------------------------------------------------------------------------------

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import itertools
 import tempfile
-import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 
@@ -21,6 +20,7 @@ from benchmarks.child import Child, usage
 from benchmarks.figures import Figure, Goal, Outcome, Table, figure, percentile
 from benchmarks.machine import Model
 from benchmarks.rendering import renderer
+from benchmarks.rounds import rounds, turned
 from benchmarks.sorters import GeminidSorter, LlamaSorter, Sorted, Sorter
 from benchmarks.tickets import Ticket, tickets
 
@@ -76,12 +76,7 @@ def run(plan: Plan, say: Callable[[str], None]) -> Outcome:
     model, texts = machine.model(), tickets()
     runs: list[Run] = []
     with _sorters(model, max(load.connections for load in plan.loads), say) as sorters:
-        began_s = time.monotonic()
-        for number in range(plan.rounds):
-            spent_s = time.monotonic() - began_s
-            if number and spent_s * (number + 1) / number > plan.seconds_max:
-                say(f"no time for round {number + 1}: {number} rounds took {spent_s:.0f} s")
-                break
+        for number in rounds(plan.rounds, plan.seconds_max, say):
             for load in plan.loads:
                 runs += _round(sorters, number, load, texts, say)
     return Outcome(
@@ -118,7 +113,7 @@ def _round(
     sorters: Sequence[Sorter], number: int, load: Load, texts: Iterator[Ticket], say: Callable[[str], None]
 ) -> Iterator[Run]:
     chunk = list(itertools.islice(texts, max(load.items.values())))
-    for sorter in (*sorters[number % 3 :], *sorters[: number % 3]):
+    for sorter in turned(sorters, number):
         done = _run(sorters, sorter, number, chunk[: load.items[sorter.name]], load.connections)
         where = f"round {number + 1}, {load.connections} at once, {sorter.name}"
         say(f"{where}: {done.items_per_s:.1f} texts/s, {_right(done)} right, {len(done.errors)} errors")

@@ -8,7 +8,6 @@ so a slow minute of the machine hits both sides of a ratio.
 from __future__ import annotations
 
 import itertools
-import time
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
@@ -20,6 +19,7 @@ from benchmarks.child import Usage, usage
 from benchmarks.figures import Figure, Goal, Outcome, Table, figure, percentile
 from benchmarks.load import Waved
 from benchmarks.prompts import stories
+from benchmarks.rounds import rounds, turned
 
 NAMES = ("geminid", "engine", "llama.cpp")
 PAIR_TOKENS = 4
@@ -82,15 +82,10 @@ def run(plan: Plan, say: Callable[[str], None]) -> Outcome:
             for count in (max(plan.concurrencies), 1):
                 arm.wave(take(count), 8)
         runs: list[Run] = []
-        began_s = time.monotonic()
-        for number in range(plan.rounds):
-            spent_s = time.monotonic() - began_s
-            if number and spent_s * (number + 1) / number > plan.seconds_max:
-                say(f"no time for round {number + 1}: {number} rounds took {spent_s:.0f} s")
-                break
+        for number in rounds(plan.rounds, plan.seconds_max, say):
             for concurrency in plan.concurrencies:
                 wave, tokens = take(concurrency), plan.tokens_at(concurrency)
-                for arm in _turned(arms.all, number):
+                for arm in turned(arms.all, number):
                     done = _run(arms.all, arm, number, wave, tokens)
                     runs.append(done)
                     where = f"round {number + 1}, {concurrency} at once, {arm.name}"
@@ -102,12 +97,6 @@ def run(plan: Plan, say: Callable[[str], None]) -> Outcome:
         tables=[*_tables(runs, plan), _pairs_table(pairs)],
         goals=list(_goals(runs, pairs, plan)),
     )
-
-
-def _turned(arms: Sequence[Arm], by: int) -> list[Arm]:
-    """Nobody is always first."""
-    by %= len(arms)
-    return [*arms[by:], *arms[:by]]
 
 
 def _run(arms: Sequence[Arm], arm: Arm, number: int, wave: list[tuple[str, str]], tokens_max: int) -> Run:
@@ -155,7 +144,7 @@ def _pair(arms: Sequence[Arm], number: int, wave: list[tuple[str, str]]) -> dict
     """The same single request to geminid and to the engine, in turning order."""
     pair = [arm for arm in arms if arm.name in ("geminid", "engine")]
     times_ms = {}
-    for arm in _turned(pair, number):
+    for arm in turned(pair, number):
         sample = arm.wave(wave, PAIR_TOKENS).samples[0]
         if sample.arrivals:
             times_ms[arm.name] = (sample.arrivals[0][0] - sample.began_s) * 1e3

@@ -1,15 +1,11 @@
 """Clients and servers of the contract tests."""
 
-import warnings
 from collections.abc import Callable, Iterator
 
 import pytest
+from google import genai
 
 from serving import Server, serving
-
-with warnings.catch_warnings():  # compiling the SDK for the first time warns of an escape in a docstring
-    warnings.simplefilter("ignore")
-    from google import genai
 
 
 @pytest.fixture(autouse=True)

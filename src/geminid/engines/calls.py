@@ -18,7 +18,6 @@ from geminid.core.forms import GENERAL, TOOL_FORMS, ToolForm
 from geminid.core.request import GenerateRequest, Tool
 from geminid.shape.ebnf import TooLarge, measure
 from geminid.shape.grammar import GrammarBuilder
-from geminid.shape.json_schema import read_json_schema
 
 TOO_MUCH = (
     "The parameters of the functions together produce a constraint that has too many states for serving. "
@@ -77,10 +76,7 @@ def _call(builder: GrammarBuilder, form: ToolForm, tool: Tool) -> str:
     tail = builder.literal("}" + form.end)
     if tool.parameters is None:
         return builder.literal(head + "{}}" + form.end)
-    shape, faults = read_json_schema(tool.parameters)
-    if shape is None:
-        raise ValueError(f"the parameters of {tool.name} were never checked: {faults}")
-    return f"{builder.literal(head)} {builder.schema(shape)} {tail}"
+    return f"{builder.literal(head)} {builder.schema(tool.parameters)} {tail}"
 
 
 def call_text(form: ToolForm, call: ToolCall) -> str:

@@ -92,7 +92,7 @@ async def folded_to_fit(request: GenerateRequest, tokens_max: int, count: Count)
     ``count`` is awaited :data:`COUNTS_MAX` times at most, and never with a text that is far too long.
     Raises ``InputTooLong`` with the tokens of what must be kept when even that does not fit.
     """
-    characters, points = _characters(request), [(0, 0)]
+    characters, points = characters_of(request), [(0, 0)]
     if characters <= tokens_max * CHARACTERS_PER_TOKEN_MAX:
         points.append((characters, await count(request)))
         if points[-1][1] <= tokens_max:
@@ -131,7 +131,7 @@ class Draft:
 
     def __init__(self, request: GenerateRequest) -> None:
         self._request, self._turns = request, request.turns
-        self._characters = _characters(request)
+        self._characters = characters_of(request)
         self._pieces = list(_pieces(self._turns))
         texts = Counter(piece.turn for piece in self._pieces)
         self._costs = [
@@ -156,7 +156,7 @@ class Draft:
             turns = tuple(self._kept(kept - self._halves(kept)))
         request = msgspec.structs.replace(self._request, turns=turns)
         return Folded(
-            request=request, characters_before=self._characters, characters_kept=_characters(request)
+            request=request, characters_before=self._characters, characters_kept=characters_of(request)
         )
 
     def _take(self, kept: set[int], order: Iterable[int], room: int) -> int:
@@ -291,7 +291,8 @@ def _parts(turn: Turn, pieces: Iterable[tuple[Piece, bool]]) -> Iterator[Part]:
             yield Text("".join(words))
 
 
-def _characters(request: GenerateRequest) -> int:
+def characters_of(request: GenerateRequest) -> int:
+    """Return the length of a request's texts, system instruction included."""
     said = (part for turn in request.turns for part in turn.parts if isinstance(part, Text))
     return sum(len(text.text) for text in (*request.system, *said))
 

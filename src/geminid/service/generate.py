@@ -17,13 +17,12 @@ import msgspec
 from geminid.catalog.served import Served
 from geminid.core import clock, ids
 from geminid.core.card import EngineKind, ModelCard
-from geminid.core.content import Text
 from geminid.core.errors import DeadlineExceeded, InputTooLong, Problem
 from geminid.core.events import Event, Finished, TextDelta, ThoughtDelta, ToolCallMade, usage_of
 from geminid.core.request import GenerateRequest
 from geminid.core.usage import Usage
 from geminid.engines.protocol import Engine
-from geminid.service.folding import CHARACTERS_PER_TOKEN_MAX, Folded, folded_to_fit
+from geminid.service.folding import CHARACTERS_PER_TOKEN_MAX, Folded, characters_of, folded_to_fit
 
 
 class RequestRecord(msgspec.Struct, kw_only=True):
@@ -122,7 +121,7 @@ class Generator:
     async def _fitting(
         self, card: ModelCard, request: GenerateRequest
     ) -> AsyncIterator[tuple[AsyncIterator[Event], Folded | None]]:
-        """Ask the engine; a prompt that it finds too long is folded and asked again, where that is wanted."""
+        """Ask the engine, with a prompt that is too long folded before, where that is wanted."""
         engine = self._engines[card.engine]
         folded = None
         if self._long_input == "fold":
@@ -138,7 +137,7 @@ class Generator:
         async def count(some: GenerateRequest) -> int:
             return (await engine.count(card, some)).prompt
 
-        characters = _characters(request)
+        characters = characters_of(request)
         if characters < room:
             return None  # hardly any text has more tokens than characters: the engine need not count it
         if characters <= room * CHARACTERS_PER_TOKEN_MAX and await count(request) <= room:
@@ -177,11 +176,6 @@ class Generator:
             record.gap_sum_s += now_s - record.last_token_s
             record.gap_tokens += tokens
         record.last_token_s = now_s
-
-
-def _characters(request: GenerateRequest) -> int:
-    parts = (*request.system, *(part for turn in request.turns for part in turn.parts))
-    return sum(len(part.text) for part in parts if isinstance(part, Text))
 
 
 @asynccontextmanager

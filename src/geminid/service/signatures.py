@@ -9,13 +9,13 @@ every wrong one.
 from __future__ import annotations
 
 import base64
-import binascii
 import hashlib
 import hmac
 import os
 import secrets
 from pathlib import Path
 
+from geminid.core.codec import decode_base64
 from geminid.core.errors import FailedPrecondition
 
 KEY_FILE = "signing.key"
@@ -25,7 +25,6 @@ _VERSION = b"\x01"
 _NAME_BYTES = 20
 _PROOF_BYTES = hashlib.sha256().digest_size
 _BYTES = len(_VERSION) + _NAME_BYTES + _PROOF_BYTES
-_TO_STANDARD = str.maketrans("-_", "+/")
 
 
 class Signer:
@@ -42,10 +41,9 @@ class Signer:
 
     def genuine(self, raw: str) -> bool:
         """Tell whether ``raw``, in either alphabet of base64 and padded or not, was made here."""
-        plain = raw.translate(_TO_STANDARD).rstrip("=")
         try:
-            given = base64.b64decode(plain + "=" * (-len(plain) % 4), validate=True)
-        except (binascii.Error, ValueError):
+            given = decode_base64(raw)
+        except ValueError:
             return False
         signed, proof = given[:-_PROOF_BYTES], given[-_PROOF_BYTES:]
         right = hmac.compare_digest(proof, self._proof(signed))

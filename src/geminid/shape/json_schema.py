@@ -170,17 +170,20 @@ class Reader:
         for part in parts:
             if part is None:
                 return None
-            try:
-                found = merged(part, found)
-            except Conflict as conflict:
-                self.note(
-                    path, conflict.keyword, f"{quoted(conflict.keyword)} differs and cannot be merged here."
-                )
+            both = self._merged(part, found, path)
+            if both is None:
                 return None
+            found = both
         return found
 
-    def _conflicting(self, path: str, keyword: str) -> None:
-        self.note(path, keyword, f"{quoted(keyword)} in schemas that must all hold cannot be merged here.")
+    def _merged(self, left: Schema, right: Schema, path: str) -> Schema | None:
+        try:
+            return merged(left, right)
+        except Conflict as conflict:
+            self.note(
+                path, conflict.keyword, f"{quoted(conflict.keyword)} differs and cannot be merged here."
+            )
+            return None
 
     def _flat_target(self, ref: str, path: str, seen: frozenset[str]) -> Schema | None:
         found = resolve(self._root, ref)
@@ -217,14 +220,8 @@ class Reader:
         flat = self._flat(option, path, frozenset())
         if flat is None:
             return None
-        try:
-            both = merged(rest, flat)
-        except Conflict as conflict:
-            self.note(
-                path, conflict.keyword, f"{quoted(conflict.keyword)} differs and cannot be merged here."
-            )
-            return None
-        return self.read(both, path, depth)
+        both = self._merged(rest, flat, path)
+        return None if both is None else self.read(both, path, depth)
 
     def _plain(self, schema: Schema, path: str, depth: int) -> Node | None:
         """Return the node of a schema that speaks of one value, without alternatives."""

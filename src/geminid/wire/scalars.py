@@ -7,8 +7,6 @@ once. Wordings are Google's; the names of types are those of its error messages.
 
 from __future__ import annotations
 
-import base64
-import binascii
 import json
 import math
 import re
@@ -19,6 +17,7 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import inspect
 
+from geminid.core.codec import decode_base64
 from geminid.core.errors import FieldViolation
 from geminid.wire.lenient import Json
 
@@ -31,7 +30,6 @@ _VIOLATIONS_MAX = 50  # the answer to a wrong body must not be as large as the b
 _QUOTE_CHARS = 100
 _PACKAGE = "type.googleapis.com/google.ai.generativelanguage.v1beta"
 _NUMBER = re.compile(r"-?\d{1,400}(\.\d{1,400})?([eE][+-]?\d{1,4})?", re.ASCII)
-_URL_SAFE = str.maketrans("-_", "+/")
 
 
 class Faults:
@@ -122,10 +120,9 @@ def read_bytes(value: Json, path: str, faults: Faults) -> bytes | None:
     if not isinstance(value, str):
         faults.wrong(path, "TYPE_BYTES", value)
         return None
-    plain = value.translate(_URL_SAFE).rstrip("=")
     try:
-        return base64.b64decode(plain + "=" * (-len(plain) % 4), validate=True)
-    except (binascii.Error, ValueError):
+        return decode_base64(value)
+    except ValueError:
         faults.add(
             path, f"Invalid value at '{path}' (TYPE_BYTES), Base64 decoding failed for {_quote(value)}"
         )

@@ -19,8 +19,8 @@ from geminid.engines.openvino.checker_messages import (
     Open,
     Opened,
     decode_to_checker,
-    frame,
 )
+from geminid.engines.openvino.messages import frame
 
 
 def answer(check: Check) -> Checked | Failed:

@@ -26,6 +26,7 @@ from geminid.engines.openvino.messages import (
     Refused,
     Stepped,
     Submit,
+    decode_to_worker,
     frame,
 )
 
@@ -76,7 +77,7 @@ def answer(link: socket.socket, submit: Submit) -> None:
 
 def main() -> None:
     link = socket.socket(fileno=int(sys.argv[-1]))
-    inbox = Inbox(link)
+    inbox = Inbox(link, decode_to_worker)
     (load,) = inbox.take(wait=True)
     assert isinstance(load, Load)
     if "broken" in sys.argv:

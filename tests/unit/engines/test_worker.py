@@ -22,6 +22,7 @@ from geminid.engines.openvino.messages import (
     Submit,
     Think,
     decode_from_worker,
+    decode_to_worker,
     frame,
 )
 from geminid.engines.openvino.worker import Worker
@@ -45,7 +46,7 @@ class Bench:
         self.server, theirs = socket.socketpair()
         self.server.setblocking(False)
         self.pipeline = FakePipeline()
-        self.worker = Worker(LOAD, self.pipeline, Inbox(theirs), Outbox(theirs))
+        self.worker = Worker(LOAD, self.pipeline, Inbox(theirs, decode_to_worker), Outbox(theirs))
         self._theirs = theirs
         self._buffer = b""
 

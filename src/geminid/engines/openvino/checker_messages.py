@@ -56,12 +56,5 @@ class Failed(msgspec.Struct, frozen=True, tag=True):
 
 FromChecker = Opened | Checked | Failed
 
-encode = msgspec.msgpack.Encoder().encode
 decode_to_checker = msgspec.msgpack.Decoder(ToChecker).decode
 decode_from_checker = msgspec.msgpack.Decoder(FromChecker).decode
-
-
-def frame(value: ToChecker | FromChecker) -> bytes:
-    """Return the bytes of one frame."""
-    body = encode(value)
-    return len(body).to_bytes(4, "big") + body

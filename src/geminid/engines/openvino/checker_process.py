@@ -13,7 +13,6 @@ Run as ``python -m geminid.engines.openvino.checker_process FD``, where FD is a 
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import os
 import re
 import resource
@@ -23,7 +22,7 @@ import sys
 import tempfile
 import time
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import numpy as np
 import openvino
@@ -36,11 +35,11 @@ from geminid.engines.openvino.checker_messages import (
     FromChecker,
     Open,
     Opened,
-    ToChecker,
     decode_to_checker,
-    frame,
 )
 from geminid.engines.openvino.dummy import save_tiny
+from geminid.engines.openvino.inbox import HungUp, Inbox, Outbox
+from geminid.engines.openvino.lifeline import die_with_parent
 from geminid.engines.openvino.pipeline import stop_ids_of
 
 TOKENS = 4
@@ -49,8 +48,7 @@ WARM_UP = 'root ::= "a"'
 """Compiled first, because the first grammar makes the library prepare the vocabulary."""
 RETIRE_SHARE = 3
 """The process retires when what it keeps fills this part (one third) of its memory."""
-PR_SET_PDEATHSIG = 1
-OOM_SCORE = "900"
+OOM_SCORE = 900
 """When memory runs out, this process goes before the engines."""
 SOURCE_PLACE = re.compile(r"^.*\.(?:cc|cpp|h):\d+: ", re.DOTALL)
 
@@ -110,17 +108,20 @@ def _scheduler() -> openvino_genai.SchedulerConfig:
 
 def serve(link: socket.socket) -> None:
     """Open what the first message names, and check until the server hangs up or a grammar fails."""
-    stream = link.makefile("rb")
-    opening = _receive(stream)
+    inbox, outbox = Inbox(link, decode_to_checker), Outbox(link)
+    (opening,) = inbox.take(wait=True)
     if not isinstance(opening, Open):
         raise ValueError("the first message says what to open")
     began = time.monotonic()
     compiler = Compiler(Path(opening.weights))
     retire_at = _limit_memory(opening.memory_mib)
-    link.sendall(frame(Opened(int((time.monotonic() - began) * 1000))))
-    while isinstance(check := _receive(stream), Check):
+    outbox.send(Opened(int((time.monotonic() - began) * 1000)))
+    while True:
+        (check,) = inbox.take(wait=True)  # one at a time: the next is sent when this one is answered
+        if not isinstance(check, Check):
+            raise ValueError("a model is opened once")
         answer = _answer(compiler, check, retire_at)
-        link.sendall(frame(answer))
+        outbox.send(answer)
         if isinstance(answer, Failed) or (isinstance(answer, Checked) and answer.retiring):
             return
 
@@ -135,13 +136,6 @@ def _answer(compiler: Compiler, check: Check, retire_at: int) -> FromChecker:
         return Failed(check.id, SOURCE_PLACE.sub("", str(error)).strip())
     retiring = _data_bytes() > retire_at
     return Checked(id=check.id, compile_ms=compile_ms, step_ms=step_ms, retiring=retiring)
-
-
-def _receive(stream: BinaryIO) -> ToChecker | None:
-    """Return the next message, None when the server has hung up."""
-    header = stream.read(4)
-    body = stream.read(int.from_bytes(header, "big"))
-    return decode_to_checker(body) if body else None
 
 
 def _limit_memory(mib: int) -> int:
@@ -160,20 +154,13 @@ def _data_bytes() -> int:
     return int(status.partition("VmData:")[2].split()[0]) << 10
 
 
-def _die_with_parent() -> None:
-    """Ask Linux to end this process with the server, even in the middle of a native step."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-        Path("/proc/self/oom_score_adj").write_text(OOM_SCORE)
-
-
 def main() -> None:
     """Entry point of the process."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the server's to handle
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))  # crashes are expected here
-    _die_with_parent()
+    die_with_parent(OOM_SCORE)
     link = socket.socket(fileno=int(sys.argv[1]))
-    with link, contextlib.suppress(BrokenPipeError, ConnectionResetError):
+    with link, contextlib.suppress(HungUp, BrokenPipeError, ConnectionResetError):
         serve(link)
     os._exit(0)  # the native threads need no farewell
 

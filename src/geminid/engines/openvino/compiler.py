@@ -23,7 +23,6 @@ from geminid.engines.openvino.checker_messages import (
     Open,
     Opened,
     decode_from_checker,
-    frame,
 )
 from geminid.engines.openvino.link import Link
 
@@ -79,13 +78,13 @@ class Compiler:
         Raises ``Unavailable`` when there is no process to ask.
         """
         try:
-            question = frame(Check(next(self._ids), grammar))
+            grammar.encode()
         except UnicodeEncodeError:
             return Verdict("It contains half a character.", certain=True)
         self._stay()
         try:
             link = await self._running()
-            link.send_frame(question)
+            link.send(Check(next(self._ids), grammar))
             answer = await self._wait(link, PATIENCE * self._limits.compile_ms)
         except BaseException:  # also a cancellation: nobody may find a half-used process
             await self.close()
@@ -153,7 +152,7 @@ class Compiler:
             self._link = link = await Link.start(self._receive, self._command, decode_from_checker)
         except OSError as error:
             raise _unavailable(str(error)) from error
-        link.send_frame(frame(Open(str(self._weights), self._limits.memory_mib)))
+        link.send(Open(str(self._weights), self._limits.memory_mib))
         if not isinstance(await self._wait(link, self._limits.load_ms), Opened):
             raise _unavailable(f"{link.death()}. {link.last_words()}")
         return link

@@ -1,4 +1,4 @@
-"""The engine process's end of the link: whole messages in, frames out.
+"""A child process's end of the link: whole messages in, frames out.
 
 It knows sockets and frames, not what they mean. Invariant: messages come out in the order in which
 they were sent, each exactly once.
@@ -7,8 +7,14 @@ they were sent, each exactly once.
 from __future__ import annotations
 
 import socket
+from collections.abc import Callable
+from typing import Generic, TypeVar
 
-from geminid.engines.openvino.messages import FromWorker, ToWorker, decode_to_worker, frame
+import msgspec
+
+from geminid.engines.openvino.messages import frame
+
+T = TypeVar("T")
 
 CHUNK_BYTES = 1 << 20
 HEADER_BYTES = 4
@@ -18,14 +24,15 @@ class HungUp(Exception):
     """The server has closed the link."""
 
 
-class Inbox:
-    """Takes what has arrived, waiting for it only when asked to."""
+class Inbox(Generic[T]):
+    """Takes what has arrived, waiting for it only when asked to. ``decode`` reads one frame's content."""
 
-    def __init__(self, link: socket.socket) -> None:
+    def __init__(self, link: socket.socket, decode: Callable[[memoryview], T]) -> None:
         self._link = link
+        self._decode = decode
         self._received = bytearray()
 
-    def take(self, *, wait: bool) -> list[ToWorker]:
+    def take(self, *, wait: bool) -> list[T]:
         """Return every whole message that is here; ``wait`` until there is one. Raises ``HungUp``."""
         messages = self._whole()
         while self._receive(wait=wait and not messages):
@@ -43,10 +50,10 @@ class Inbox:
         self._received += chunk
         return True
 
-    def _whole(self) -> list[ToWorker]:
+    def _whole(self) -> list[T]:
         messages, start = [], 0
         while (end := self._end_of_frame(start)) is not None:
-            messages.append(decode_to_worker(memoryview(self._received)[start + HEADER_BYTES : end]))
+            messages.append(self._decode(memoryview(self._received)[start + HEADER_BYTES : end]))
             start = end
         del self._received[:start]
         return messages
@@ -64,6 +71,6 @@ class Outbox:
     def __init__(self, link: socket.socket) -> None:
         self._link = link
 
-    def send(self, value: FromWorker) -> None:
+    def send(self, value: msgspec.Struct) -> None:
         """Send one frame."""
         self._link.sendall(frame(value))

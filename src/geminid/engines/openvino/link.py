@@ -17,9 +17,10 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import msgspec
 import psutil
 
-from geminid.engines.openvino.messages import ToWorker, decode_from_worker, frame
+from geminid.engines.openvino.messages import decode_from_worker, frame
 
 WORKER = (sys.executable, "-m", "geminid.engines.openvino.worker")
 """The command of an engine process; the number of its socket is added."""
@@ -78,14 +79,10 @@ class Link:
         """The process id, valid while not ``closed``."""
         return self._process.pid
 
-    def send(self, value: ToWorker) -> None:
+    def send(self, value: msgspec.Struct) -> None:
         """Queue one frame. A process that is gone takes it without complaint: ``closed`` tells."""
-        self.send_frame(frame(value))
-
-    def send_frame(self, framed: bytes) -> None:
-        """Queue one frame of a peer that speaks other messages than an engine process."""
         if not self._writer.is_closing():
-            self._writer.write(framed)
+            self._writer.write(frame(value))
 
     def cpu_seconds(self) -> float:
         """Processor time that the process has used: it grows as long as it computes."""

@@ -202,7 +202,7 @@ decode_to_worker = msgspec.msgpack.Decoder(ToWorker).decode
 decode_from_worker = msgspec.msgpack.Decoder(FromWorker).decode
 
 
-def frame(value: ToWorker | FromWorker) -> bytes:
+def frame(value: msgspec.Struct) -> bytes:
     """Return the bytes of one frame; raises ``ValueError`` when it would be larger than allowed."""
     body = encode(value)
     if len(body) > FRAME_BYTES_MAX:

@@ -12,7 +12,6 @@ Run as ``python -m geminid.engines.openvino.worker FD``, where FD is a connected
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import gc
 import logging
 import os
@@ -24,6 +23,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from geminid.engines.openvino.inbox import HungUp, Inbox, Outbox
+from geminid.engines.openvino.lifeline import die_with_parent
 from geminid.engines.openvino.messages import (
     Accepted,
     Cancel,
@@ -35,6 +35,8 @@ from geminid.engines.openvino.messages import (
     Refused,
     Stepped,
     Submit,
+    ToWorker,
+    decode_to_worker,
 )
 from geminid.engines.openvino.pipeline import Pipeline
 from geminid.engines.openvino.prompt import Prompt, TemplateRefusal
@@ -43,8 +45,7 @@ from geminid.engines.openvino.writing import Opened, Spelling, Writing
 
 PREPARE_S_MAX = 0.05
 """How long running answers wait for new prompts to be read, between two steps."""
-PR_SET_PDEATHSIG = 1
-OOM_SCORE = "600"
+OOM_SCORE = 600
 """Linux kills this process before the server when memory runs out."""
 
 log = logging.getLogger("geminid.engine")
@@ -61,7 +62,7 @@ class Opening(NamedTuple):
 class Worker:
     """Owns the pipeline, the requests that wait to be prepared or begun, and every running answer."""
 
-    def __init__(self, load: Load, pipeline: Pipeline, inbox: Inbox, outbox: Outbox) -> None:
+    def __init__(self, load: Load, pipeline: Pipeline, inbox: Inbox[ToWorker], outbox: Outbox) -> None:
         self._pipeline, self._inbox, self._outbox = pipeline, inbox, outbox
         self._spelling = Spelling(pipeline)
         self._prompt = Prompt(
@@ -199,7 +200,7 @@ class Worker:
 
 def serve(link: socket.socket) -> None:
     """Load what the first message names and answer until the server hangs up."""
-    inbox, outbox = Inbox(link), Outbox(link)
+    inbox, outbox = Inbox(link, decode_to_worker), Outbox(link)
     (load,) = inbox.take(wait=True)
     if not isinstance(load, Load):
         raise ValueError("the first message says what to load")
@@ -218,19 +219,11 @@ def serve(link: socket.socket) -> None:
     worker.run()
 
 
-def _die_with_parent() -> None:
-    """Ask Linux to end this process with the server, even in the middle of a native step."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-        with open("/proc/self/oom_score_adj", "w") as score:
-            score.write(OOM_SCORE)
-
-
 def main() -> None:
     """Entry point of the process."""
     logging.basicConfig(format="%(message)s", level=logging.INFO, stream=sys.stderr)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the server's to handle
-    _die_with_parent()
+    die_with_parent(OOM_SCORE)
     link = socket.socket(fileno=int(sys.argv[1]))
     with link, contextlib.suppress(HungUp, BrokenPipeError, ConnectionResetError):
         serve(link)

@@ -7,12 +7,11 @@ is told by a function. Invariant: what it lets through answers every call that s
 
 from __future__ import annotations
 
-import base64
-import binascii
 from collections.abc import Iterator, Sequence
 from itertools import groupby
 from typing import NamedTuple
 
+from geminid.core.codec import decode_base64
 from geminid.wire.gemini.complaints import Complaints
 from geminid.wire.gemini.content import Content, Part
 from geminid.wire.gemini.reading import Reading
@@ -32,7 +31,6 @@ NOT_VALID = "Thought signature is not valid"
 BYPASSES = (b"skip_thought_signature_validator", b"context_engineering_is_the_way_to_go")
 """Documented values for histories that another model wrote; sent as they are, or as base64."""
 
-_TO_STANDARD = str.maketrans("-_", "+/")
 _MODEL = "model"
 
 
@@ -149,8 +147,7 @@ def _check_signature(turn: _Spoken, reading: Reading, complaints: Complaints) ->
 def _is_bypass(signature: str) -> bool:
     if signature.encode(errors="replace") in BYPASSES:
         return True
-    plain = signature.translate(_TO_STANDARD).rstrip("=")
     try:
-        return base64.b64decode(plain + "=" * (-len(plain) % 4), validate=True) in BYPASSES
-    except (binascii.Error, ValueError):
+        return decode_base64(signature) in BYPASSES
+    except ValueError:
         return False

@@ -1,4 +1,4 @@
-"""The examples of the quickstart, run as they stand with only the address changed."""
+"""The examples of the guides, run as they stand with only the address changed."""
 
 import os
 import re
@@ -51,3 +51,19 @@ def test_the_examples_without_a_server_print_an_answer():
     for line in example("sh", 1).strip().splitlines():
         command = line.replace(".venv/bin/geminid", "geminid")
         assert run("sh", "-c", command, env={**os.environ, "PATH": path}).strip()
+
+
+GUIDES = ("thinking", "structured-output", "functions")
+CLIENT = f"""
+from google import genai
+client = genai.Client(http_options={{"api_version": "v1beta", "base_url": "{ADDRESS}"}}, api_key="anything")
+"""
+
+
+@pytest.mark.parametrize("guide", GUIDES)
+def test_the_examples_of_a_guide_run_with_the_quickstarts_client(real, guide):
+    blocks = BLOCK.findall((ROOT / "docs" / "guides" / f"{guide}.md").read_text())
+    examples = [text for language, text in blocks if language == "python"]
+    assert examples
+    for text in examples:
+        assert run(sys.executable, "-c", (CLIENT + text).replace(ADDRESS, real.url)).strip()

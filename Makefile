@@ -20,14 +20,14 @@ $(VENV)/.bootstrap-ready: $(BIN)/python requirements/bootstrap.txt
 	@touch $@
 
 $(VENV)/.run-ready: $(VENV)/.bootstrap-ready requirements/run.txt pyproject.toml
-	$(UV) pip install --quiet --python $(BIN)/python --require-hashes -r requirements/run.txt
-	$(UV) pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation -e .
+	$(UV) pip install --quiet --compile-bytecode --python $(BIN)/python --require-hashes -r requirements/run.txt
+	$(UV) pip install --quiet --compile-bytecode --python $(BIN)/python --no-deps --no-build-isolation -e .
 	@touch $@
 
 setup-dev: $(VENV)/.dev-ready
 
 $(VENV)/.dev-ready: $(VENV)/.run-ready requirements/dev.txt
-	$(UV) pip install --quiet --python $(BIN)/python --require-hashes -r requirements/dev.txt
+	$(UV) pip install --quiet --compile-bytecode --python $(BIN)/python --require-hashes -r requirements/dev.txt
 	@touch $@
 
 setup-js: tests/contract/js/node_modules/.ready
@@ -44,7 +44,9 @@ test: setup-dev setup-js  ## every test
 	$(BIN)/coverage report --include='src/geminid/core/*,src/geminid/wire/*' --fail-under=95
 
 prove: setup-dev  ## the long runs behind the promises: every random case on the real engine
-	PROVE=all $(BIN)/python -m pytest -q -s tests/e2e/test_thinking.py tests/e2e/test_schemas.py tests/e2e/test_functions.py
+	PROVE=all $(BIN)/python -m pytest -q -s \
+	  tests/e2e/test_thinking.py tests/e2e/test_schemas.py tests/e2e/test_functions.py \
+	  tests/e2e/test_accuracy.py tests/hostile/test_files.py tests/contract/test_files_py.py
 
 lint: setup-dev
 	$(BIN)/ruff check .
@@ -56,7 +58,7 @@ format: setup-dev
 	$(BIN)/ruff format .
 
 bench: setup-dev requirements/bench.txt
-	$(UV) pip install --quiet --python $(BIN)/python --require-hashes -r requirements/bench.txt
+	$(UV) pip install --quiet --compile-bytecode --python $(BIN)/python --require-hashes -r requirements/bench.txt
 	$(BIN)/python -m benchmarks.run
 
 lock: $(VENV)/.bootstrap-ready  ## write requirements/*.txt afresh

@@ -32,6 +32,10 @@ PACKAGES = (
     "httptools",
     "starlette",
     "granian",
+    "av",
+    "faster-whisper",
+    "ctranslate2",
+    "rapidocr",
 )
 
 

@@ -23,6 +23,7 @@ TITLES = {
     "schema_speed": "Schemas",
     "classification": "Classification",
     "thinking": "Thinking",
+    "media": "Files and media",
 }
 
 

@@ -29,6 +29,7 @@ SCENARIOS = (
     "schema_speed",
     "classification",
     "thinking",
+    "media",
 )
 RESULTS = machine.ROOT / "benchmarks" / "results"
 

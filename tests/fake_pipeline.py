@@ -49,7 +49,7 @@ class FakePipeline:
         get_bos_token = get_eos_token = staticmethod(lambda: "")
 
     stop_ids = frozenset({STOP_ID})
-    kv_tokens_max = 0
+    kv_tokens_max = cut_at = 0
 
     def __init__(self, respond=echo):
         self.respond = respond
@@ -81,8 +81,11 @@ class FakePipeline:
     def draw(self, sampling, tokens_max, logprobs, *, grammar="", tokens_min=0):
         return Draw(sampling, tokens_max, logprobs, grammar, tokens_min)
 
-    def add(self, token_ids, draw):
-        self.prompts.append(self.decode(token_ids))
+    def then(self, prompt, token_ids, words):
+        return [*prompt, *token_ids, *self.encode(words)]
+
+    def add(self, prompt, draw):
+        self.prompts.append(self.decode(prompt))
         self.draws.append(draw)
         self.answers.append(FakeAnswer(self.encode(self.respond(self.prompts[-1], draw)), draw))
         return self.answers[-1]

@@ -11,6 +11,8 @@ from pathlib import Path
 
 import httpx
 
+from geminid.config import Config
+
 LISTENING = re.compile(r"listening on (http://\S+)")
 
 
@@ -39,12 +41,20 @@ class Server:
 
 @contextmanager
 def serving(folder: Path, *flags: str, environ: dict[str, str] | None = None) -> Iterator[Server]:
-    """Run ``geminid serve`` on a free port until the block ends."""
+    """Run ``geminid serve`` on a free port until the block ends.
+
+    What it keeps is in ``folder``; weights are the user's, since they are fetched once.
+    """
     log = folder / "server.log"
+    kept = {"GEMINID_SERVER_DATA": str(folder / "data"), "GEMINID_CATALOG_CACHE": str(Config().cache())}
     command = [sys.executable, "-m", "geminid.cli.main", "serve", "--port", "0", *flags]
     with log.open("wb") as sink:
         process = subprocess.Popen(
-            command, stdout=sink, stderr=sink, stdin=subprocess.DEVNULL, env={**os.environ, **(environ or {})}
+            command,
+            stdout=sink,
+            stderr=sink,
+            stdin=subprocess.DEVNULL,
+            env={**os.environ, **kept, **(environ or {})},
         )
     try:
         yield Server(process, _url(process, log), log)

@@ -2,7 +2,9 @@
 
 from contextlib import asynccontextmanager
 
+from geminid.core.usage import Usage
 from geminid.engines.protocol import EngineState
+from geminid.service.resolve import Resolved
 
 
 class FakeModelEngine:
@@ -25,7 +27,7 @@ class FakeModelEngine:
             self.running -= 1
 
     async def count(self, request):
-        return 3
+        return Usage(prompt=3)
 
     async def ready(self):
         pass
@@ -35,3 +37,10 @@ class FakeModelEngine:
 
     async def close(self):
         self.closed = True
+
+
+class NoMedia:
+    """Takes the place of ``Resolver`` where requests are of text only."""
+
+    async def resolve(self, request, card, project):
+        return Resolved(request=request)

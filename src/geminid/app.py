@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
+import shutil
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
@@ -19,7 +21,9 @@ from starlette.types import ASGIApp
 from geminid.catalog.catalog import Catalog
 from geminid.catalog.pull import located
 from geminid.catalog.served import Served
-from geminid.config import Config, EngineConfig
+from geminid.catalog.speech import speech_card
+from geminid.config import Config, EngineConfig, MediaConfig
+from geminid.core import ids
 from geminid.core.card import EngineKind, ModelCard
 from geminid.core.errors import Problem
 from geminid.engines.openvino.fleet import Fleet, FleetConfig
@@ -27,10 +31,24 @@ from geminid.engines.openvino.watchdog import Patience
 from geminid.engines.protocol import Engine
 from geminid.engines.script import read_script
 from geminid.engines.scripted import ScriptedEngine
+from geminid.fetch.fetcher import FetchConfig, Fetcher
+from geminid.fetch.networks import read_networks
+from geminid.media.bounds import Bounds
+from geminid.media.library import Library, Maker
+from geminid.media.pool import PoolConfig, ReaderPool
+from geminid.service.file_limits import FileLimits
+from geminid.service.files import Files
 from geminid.service.generate import Generator
+from geminid.service.locate import Locator
+from geminid.service.resolve import Resolver
 from geminid.service.signatures import Signer, kept_secret
+from geminid.service.sweep import Sweeper
+from geminid.service.uploads import Uploads
+from geminid.store.blobs import Blobs
+from geminid.store.database import Database, sqlite_url
 from geminid.telemetry import Telemetry
 from geminid.web import app as web
+from geminid.web.app import Storage
 
 GIB = 1024**3
 KV_GIB_MAX = 8
@@ -38,19 +56,25 @@ KV_GIB_MAX = 8
 log = logging.getLogger("geminid")
 
 
-class App(msgspec.Struct, frozen=True, kw_only=True):
-    """What was built. ``engine`` is the one behind the default model."""
+class Answering(msgspec.Struct, frozen=True, kw_only=True):
+    """What answers: the served models, their engines, and the act of generating. ``engine`` is the one behind
+    the default model."""
 
-    config: Config
     served: Served
     generator: Generator
     engine: Engine
     telemetry: Telemetry
-    asgi: ASGIApp
 
     async def ready(self) -> None:
         """Load the default model and wait until it answers; raises a ``Problem`` if it cannot."""
         await self.engine.ready(self.served.default)
+
+
+class App(Answering, frozen=True, kw_only=True):
+    """A whole server."""
+
+    config: Config
+    asgi: ASGIApp
 
 
 @asynccontextmanager
@@ -60,8 +84,34 @@ async def running(config: Config, catalog: Catalog, default: ModelCard) -> Async
     Beside the default, every model of the catalogue whose weights are on this machine is served and
     loaded when it is first asked for.
     """
-    cache = config.cache()
     signer = Signer(kept_secret(config.data()))
+    async with AsyncExitStack() as stack:
+        room = await stack.enter_async_context(readers(config, catalog))
+        storage = await stack.enter_async_context(storing(config, room.pool))
+        fetcher = fetcher_of(config.media)
+        locator = Locator(storage.files, fetcher, room.incoming, ids.scratch_name)
+        parts = await stack.enter_async_context(answering(config, catalog, default, room, locator))
+        asgi = web.build(
+            parts.generator, parts.engine, default, parts.telemetry, signer, config.server, storage
+        )
+        yield App(**msgspec.structs.asdict(parts), config=config, asgi=asgi)
+
+
+@asynccontextmanager
+async def answering_locally(config: Config, catalog: Catalog, default: ModelCard) -> AsyncIterator[Answering]:
+    """Build what answers without a server; references mean files of this machine, and addresses."""
+    async with readers(config, catalog, anywhere=True) as room:
+        locator = Locator(None, fetcher_of(config.media), room.incoming, ids.scratch_name, local=True)
+        async with answering(config, catalog, default, room, locator) as parts:
+            yield parts
+
+
+@asynccontextmanager
+async def answering(
+    config: Config, catalog: Catalog, default: ModelCard, room: Readers, locator: Locator
+) -> AsyncIterator[Answering]:
+    """Build the engines and what asks them."""
+    cache = config.cache()
     async with AsyncExitStack() as stack:
         engines: dict[EngineKind, Engine] = {
             "openvino": Fleet(fleet_config(config.engine, cache), lambda card: located(card, cache)),
@@ -72,16 +122,129 @@ async def running(config: Config, catalog: Catalog, default: ModelCard) -> Async
         for engine in engines.values():
             stack.push_async_callback(engine.close)
         served = Served((default, *_others(catalog, default, cache)), catalog.aliases)
-        engine = engines[default.engine]
         telemetry = Telemetry(lambda: [state for each in engines.values() for state in each.states()])
-        generator = Generator(served, engines, telemetry.observe, long_input=config.engine.long_input)
-        asgi = web.build(generator, engine, default, telemetry, signer, config.server)
-        yield App(
-            config=config, served=served, generator=generator, engine=engine, telemetry=telemetry, asgi=asgi
+        resolver = Resolver(
+            room.pool, room.library, locator.open, room.incoming, ids.scratch_name, config.media.tokens
+        )
+        generator = Generator(
+            served, engines, telemetry.observe, resolver=resolver, long_input=config.engine.long_input
+        )
+        yield Answering(
+            served=served, generator=generator, engine=engines[default.engine], telemetry=telemetry
         )
 
 
-async def keep_loading(app: App) -> None:
+@asynccontextmanager
+async def storing(config: Config, pool: ReaderPool) -> AsyncIterator[Storage]:
+    """Open what is kept, clear up after the last process, and close it all at the end."""
+    async with AsyncExitStack() as stack:
+        config.data().mkdir(parents=True, exist_ok=True)
+        database = await Database.open(sqlite_url(config.data() / "geminid.db"))
+        stack.push_async_callback(database.close)
+        blobs = Blobs(_blobs(config))
+        files = Files(database, blobs, pool.probe)
+        stack.push_async_callback(files.close)
+        limits = FileLimits(
+            ttl_s=config.files.ttl_s,
+            file_bytes_max=config.files.file_bytes_max,
+            project_bytes_max=config.files.project_bytes_max,
+            upload_idle_s=config.files.upload_idle_s,
+        )
+        uploads = Uploads(database, blobs, files, limits)
+        stack.push_async_callback(uploads.close)
+        sweeper = Sweeper(files, uploads)
+        stack.push_async_callback(sweeper.close)
+        await sweeper.start()
+        yield Storage(files, uploads, config.files)
+
+
+def fetcher_of(media: MediaConfig) -> Fetcher | None:
+    """Return what fetches addresses; None when nothing is to be fetched."""
+    if media.fetch == "off":
+        return None
+    return Fetcher(
+        FetchConfig(
+            bytes_max=media.fetch_bytes_max,
+            time_ms_max=media.fetch_ms_max,
+            allow=read_networks(media.fetch_allow),
+        )
+    )
+
+
+class Readers(msgspec.Struct, frozen=True):
+    """What reads media: the processes, and what was read already. ``incoming`` is for bytes on their way."""
+
+    pool: ReaderPool
+    library: Library
+    incoming: Path
+
+
+@asynccontextmanager
+async def readers(config: Config, catalog: Catalog, *, anywhere: bool = False) -> AsyncIterator[Readers]:
+    """Build what reads media, and end its processes at the end.
+
+    anywhere: whether files of the whole machine are read, as on the command line, or only those that
+    clients have sent.
+    """
+    incoming = _incoming(config.data() / "incoming")
+    pool_config = media_config(config, catalog, None if anywhere else (incoming, _blobs(config)))
+    pool = ReaderPool(pool_config)
+
+    def maker() -> Maker:
+        return Maker(pool_config.bounds, config.media.speech if pool_config.speech() else "")
+
+    library = Library(config.data() / "readings", config.media.cache_bytes_max, maker)
+    try:
+        yield Readers(pool, library, incoming)
+    finally:
+        await pool.close()
+        shutil.rmtree(incoming, ignore_errors=True)
+
+
+def _blobs(config: Config) -> Path:
+    folder = config.data() / "blobs"
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+def _incoming(folder: Path) -> Path:
+    """Return an empty folder of this process's own, and clear up after those that were killed."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for left in folder.iterdir():
+        if not left.name.isdecimal() or not psutil.pid_exists(int(left.name)):
+            shutil.rmtree(left, ignore_errors=True)
+    own = folder / str(os.getpid())
+    shutil.rmtree(own, ignore_errors=True)
+    own.mkdir()
+    return own
+
+
+def media_config(config: Config, catalog: Catalog, folders: tuple[Path, ...] | None = None) -> PoolConfig:
+    """Return how files are read. The speech model is looked for whenever a process starts.
+
+    folders: where all of them lie; None when they may be anywhere.
+    """
+    media, cache = config.media, config.cache()
+    card = speech_card(media.speech, catalog) if media.speech else None
+    return PoolConfig(
+        bounds=Bounds(
+            pixels_max=media.pixels_max,
+            pages_max=media.pages_max,
+            duration_ms_max=media.duration_ms_max,
+            frames_max=media.frames_max,
+            expanded_bytes_max=media.expanded_bytes_max,
+            characters_max=media.characters_max,
+            time_ms_max=media.read_ms_max,
+            memory_bytes_max=media.memory_gib * GIB,
+        ),
+        processes=media.processes,
+        threads=media.threads or psutil.cpu_count() or 1,
+        speech=lambda: located(card, cache) if card is not None else None,
+        folders=folders,
+    )
+
+
+async def keep_loading(app: Answering) -> None:
     """Load the default model in the background; failures are logged and tried again."""
     while True:
         try:

@@ -109,6 +109,70 @@ class EngineConfig(msgspec.Struct, frozen=True, kw_only=True):
     ] = 300_000
 
 
+class MediaConfig(msgspec.Struct, frozen=True, kw_only=True):
+    """Pictures, sound, film and documents."""
+
+    processes: Annotated[Count, Meta(description="Processes that read files, one file each at a time.")] = 2
+    threads: Annotated[int, Meta(description="Threads of each of them. 0: one for each core.", ge=0)] = 0
+    speech: Annotated[
+        str,
+        Meta(
+            description="The speech model: a name of the catalogue, a folder, or hf:ORG/REPO. "
+            "Empty: sound is refused."
+        ),
+    ] = "whisper-base"
+    tokens: Annotated[
+        Literal["own", "google"],
+        Meta(
+            description="How media are counted: by the tokens that entered the model, or by the figures that "
+            "Google publishes for images, seconds and pages."
+        ),
+    ] = "own"
+    cache_bytes_max: Annotated[
+        int, Meta(description="Disk for what was read of files, so that it is read once. 0 keeps none.", ge=0)
+    ] = 1024**3
+    pixels_max: Annotated[Count, Meta(description="Pixels of one picture or frame.")] = 100_000_000
+    pages_max: Annotated[Count, Meta(description="Pages of one PDF.")] = 1_000
+    duration_ms_max: Annotated[Count, Meta(description="Length of one sound or film.")] = 2 * 3_600_000
+    frames_max: Annotated[Count, Meta(description="Frames of one film that are looked at.")] = 3_600
+    expanded_bytes_max: Annotated[Count, Meta(description="What one compressed document may unpack to.")] = (
+        512 * 1024 * 1024
+    )
+    characters_max: Annotated[Count, Meta(description="Characters that are read of one file.")] = 20_000_000
+    read_ms_max: Annotated[Count, Meta(description="Longest time in which one file is read.")] = 600_000
+    memory_gib: Annotated[Count, Meta(description="Memory of one process that reads files, GiB.")] = 4
+    fetch: Annotated[
+        Literal["public", "off"],
+        Meta(description="Whether fileUri may be an address of the internet, which the server then fetches."),
+    ] = "public"
+    fetch_allow: Annotated[
+        tuple[str, ...],
+        Meta(description="Networks, such as 10.1.2.0/24, that may be fetched from although not public."),
+    ] = ()
+    fetch_bytes_max: Annotated[Count, Meta(description="Largest file that is fetched.")] = 100 * 1024 * 1024
+    fetch_ms_max: Annotated[Count, Meta(description="Longest time in which a file is fetched.")] = 60_000
+
+
+class FilesConfig(msgspec.Struct, frozen=True, kw_only=True):
+    """Uploaded files."""
+
+    ttl_s: Annotated[Count, Meta(description="How long a file lives after its upload.")] = 48 * 3600
+    file_bytes_max: Annotated[Count, Meta(description="Largest file.")] = 2 * 1024**3
+    project_bytes_max: Annotated[
+        Count, Meta(description="All files of one project together, with what unfinished uploads hold.")
+    ] = 20 * 1024**3
+    upload_idle_s: Annotated[
+        Count, Meta(description="An unfinished upload that nobody goes on with is forgotten after this time.")
+    ] = 24 * 3600
+    public_url: Annotated[
+        str,
+        Meta(
+            description="Where clients reach this server, with the path before the version if there is one. "
+            "Empty: as the request says, by X-Forwarded-Host, -Proto and -Prefix or by Host."
+        ),
+    ] = ""
+
+
 class ScriptedConfig(msgspec.Struct, frozen=True, kw_only=True):
     """The engine that answers from a script."""
 
@@ -132,6 +196,8 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     server: ServerConfig = ServerConfig()
     catalog: CatalogConfig = CatalogConfig()
     engine: EngineConfig = EngineConfig()
+    media: MediaConfig = MediaConfig()
+    files: FilesConfig = FilesConfig()
     scripted: ScriptedConfig = ScriptedConfig()
     log: LogConfig = LogConfig()
 

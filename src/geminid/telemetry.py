@@ -21,6 +21,8 @@ FIRST_TOKEN_BUCKETS_S = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10
 INTER_TOKEN_BUCKETS_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5)
 DURATION_BUCKETS_S = (0.01, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600)
 
+KINDS = ("prompt", "cached", "candidates", "thoughts")
+
 access = logging.getLogger("geminid.access")
 
 
@@ -34,8 +36,14 @@ class Telemetry:
         )
         self._tokens = Counter(
             "geminid_tokens",
-            "Tokens, by kind: prompt, cached, candidates, thoughts.",
+            f"Tokens, by kind: {', '.join(KINDS)}.",
             ["model", "kind"],
+            registry=registry,
+        )
+        self._media_tokens = Counter(
+            "geminid_media_tokens",
+            "Tokens of prompts that were read from media, by modality.",
+            ["model", "modality"],
             registry=registry,
         )
         self._first_token = Histogram(
@@ -64,8 +72,10 @@ class Telemetry:
     def observe(self, record: RequestRecord) -> None:
         """Count one request that has ended and write its access line."""
         self._requests.labels(record.model, record.outcome).inc()
-        for kind in record.usage.__struct_fields__:
+        for kind in KINDS:
             self._tokens.labels(record.model, kind).inc(getattr(record.usage, kind))
+        for modality, tokens in record.usage.media.items():
+            self._media_tokens.labels(record.model, modality).inc(tokens)
         self._duration.labels(record.model).observe(record.took_s)
         if record.first_token_s >= 0:
             self._first_token.labels(record.model).observe(record.first_token_s)

@@ -20,7 +20,9 @@ COLUMNS = {
     "test_gemini_py.py": "Python SDK",
     "test_functions_py.py": "Python SDK",
     "test_forms_py.py": "Python SDK",
+    "test_files_py.py": "Python SDK",
     "test_gemini_js.py": "JavaScript SDK",
+    "test_files_js.py": "JavaScript SDK",
     "test_wire.py": "raw HTTP",
 }
 NAMES = tuple(dict.fromkeys(COLUMNS.values()))
@@ -32,6 +34,7 @@ SECTIONS = {
     "functions": "Functions",
     "chats": "Chats",
     "countTokens": "Counting tokens",
+    "files": "Files",
     "models": "Models",
     "transport": "Transport",
     "errors": "Errors",

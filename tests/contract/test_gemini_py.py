@@ -182,7 +182,7 @@ def test_labels(client):
     assert say(client, "hello", labels={"team": "green"}).text == "hello"
 
 
-@proves("generateContent · mediaResolution", approximated="accepted and ignored: there is no media")
+@proves("generateContent · mediaResolution")
 def test_media_resolution(client):
     assert say(client, "hello", media_resolution="MEDIA_RESOLUTION_LOW").text == "hello"
 

@@ -338,13 +338,10 @@ ASKED_FOR: dict[str, object] = {
     "cached_content": "cachedContents/x",
     "continuation_token": "x",
     "model_armor_config": {"x": 1},
-    "contents[].parts[].inline_data": {"mimeType": "image/png", "data": "//79"},
-    "contents[].parts[].file_data": {"fileUri": "https://example.org/a.png"},
     "contents[].parts[].executable_code": {"language": "PYTHON", "code": "1"},
     "contents[].parts[].code_execution_result": {"outcome": "OUTCOME_OK"},
     "contents[].parts[].tool_call": {"id": "x"},
     "contents[].parts[].tool_response": {"id": "x"},
-    "contents[].parts[].video_metadata": {"fps": 1},
     "contents[].parts[].media_processing": {"x": 1},
     "contents[].parts[].audio_transcription": {"x": 1},
     "contents[].parts[].speech_metadata": {"x": 1},
@@ -358,7 +355,7 @@ ASKED_FOR: dict[str, object] = {
 }
 """Of every refused field, a value that asks for something."""
 
-ANNOTATIONS = ("video_metadata", "media_processing", "audio_transcription", "speech_metadata")
+ANNOTATIONS = ("media_processing", "audio_transcription", "speech_metadata")
 
 
 def asking(path: str, values: dict[str, object] = ASKED_FOR) -> dict:
@@ -424,14 +421,11 @@ def ignored(feature: str, why: str, **fields: object):
         ignored("labels", ": only their sizes are checked", labels={"team": "green"}),
         ignored("store", ": nothing is stored", store=True),
         ignored(
-            "mediaResolution",
-            ": there is no media",
-            generationConfig={"mediaResolution": "MEDIA_RESOLUTION_LOW"},
+            "audioTimestamp", ": media are read for the model", generationConfig={"audioTimestamp": True}
         ),
-        ignored("audioTimestamp", ": there is no media", generationConfig={"audioTimestamp": True}),
         ignored(
             "audioTranscriptionConfig, translationConfig",
-            ": there is no media",
+            ": media are read for the model",
             generationConfig={"audioTranscriptionConfig": {"a": 1}, "translationConfig": {"a": 1}},
         ),
         ignored("enableAffectiveDialog", "", generationConfig={"enableAffectiveDialog": True}),

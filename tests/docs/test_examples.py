@@ -11,13 +11,17 @@ EXAMPLES = Path(__file__).parents[2] / "examples"
 SHOWN = {
     "agent": "answer(",
     "classify": "%",
+    "document_qa": "(page ",
     "extract": '"phone"',
+    "minutes": '"decisions"',
     "moderate": '"spam"',
+    "receipt": "tokens of image",
     "route": "(",
     "simulation": "day 4",
     "support_chat": "in the history)",
     "translate": "Thank you.",
     "ui": "[",
+    "video_summary": "[0:",
 }
 """What the output of each holds, whatever the model says."""
 

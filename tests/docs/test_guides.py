@@ -53,7 +53,7 @@ def test_the_examples_without_a_server_print_an_answer():
         assert run("sh", "-c", command, env={**os.environ, "PATH": path}).strip()
 
 
-GUIDES = ("thinking", "structured-output", "functions")
+GUIDES = ("thinking", "structured-output", "functions", "media", "files")
 CLIENT = f"""
 from google import genai
 client = genai.Client(http_options={{"api_version": "v1beta", "base_url": "{ADDRESS}"}}, api_key="anything")
@@ -66,4 +66,4 @@ def test_the_examples_of_a_guide_run_with_the_quickstarts_client(real, guide):
     examples = [text for language, text in blocks if language == "python"]
     assert examples
     for text in examples:
-        assert run(sys.executable, "-c", (CLIENT + text).replace(ADDRESS, real.url)).strip()
+        assert run(sys.executable, "-c", (CLIENT + text).replace(ADDRESS, real.url), cwd=ROOT).strip()

@@ -277,8 +277,13 @@ BODIES: list[tuple[str, object, str]] = [
     ("base64 broken", part(inlineData={"mimeType": "image/png", "data": "!!!"}), "Base64 decoding failed"),
     ("base64 cut", part(inlineData={"mimeType": "image/png", "data": "A"}), "Base64 decoding failed"),
     ("base64 number", part(inlineData={"mimeType": "image/png", "data": 7}), "(TYPE_BYTES)"),
-    ("an image", part(inlineData={"mimeType": "image/png", "data": "AAAA"}), "only text is supported"),
-    ("a file of this machine", part(fileData={"fileUri": "file:///etc/passwd"}), "only text is supported"),
+    ("no image", part(inlineData={"mimeType": "image/png", "data": "AAAA"}), "parts[0].inline_data: "),
+    ("a file of this machine", part(fileData={"fileUri": "file:///etc/passwd"}), "parts[0].file_data: "),
+    (
+        "a font",
+        part(inlineData={"mimeType": "font/woff", "data": "AAAA"}),
+        "Unsupported MIME type: font/woff",
+    ),
     (
         "a forged function answer",
         part(functionResponse={"name": "f", "response": {}}),
@@ -309,7 +314,7 @@ BODIES: list[tuple[str, object, str]] = [
     (
         "a picture from a function",
         turns("hi", CALL, {"functionResponse": {"name": "f", "parts": [{"inlineData": {"data": "AAAA"}}]}}),
-        "only text is supported",
+        "inline_data.mime_type: mime_type must not be empty",
     ),
     ("50000 calls", turns(*["hi", UNSIGNED] * 25_000), "number of function response parts"),
     ("system text", {**said("hi"), "systemInstruction": "x"}, "Invalid value at 'system_instruction'"),

@@ -134,8 +134,6 @@ def test_two_data_members_in_one_part_are_refused(spelling):
 
 
 DATA = {
-    "inline_data": {"mimeType": "image/png", "data": "AAAA"},
-    "file_data": {"fileUri": "https://x/y"},
     "executable_code": {"language": "PYTHON", "code": "1"},
     "code_execution_result": {"outcome": "OUTCOME_OK"},
     "tool_call": {"id": "1", "toolType": "URL_CONTEXT"},
@@ -144,20 +142,18 @@ DATA = {
 
 
 @pytest.mark.parametrize("member", DATA)
-def test_data_that_is_no_text_is_refused_by_its_path(member):
+def test_code_and_tools_of_the_server_are_refused_by_their_path(member):
     message, fields = part_refusal({member: DATA[member]})
     assert fields == [f"contents[0].parts[1].{member}"]
     assert message.startswith(f"* GenerateContentRequest.contents[0].parts[1].{member}: ")
     assert "not supported" in message or "are not" in message
 
 
-@pytest.mark.parametrize(
-    "member", ["videoMetadata", "mediaProcessing", "audioTranscription", "speechMetadata"]
-)
-def test_annotations_of_media_are_refused_by_their_path(member):
+@pytest.mark.parametrize("member", ["mediaProcessing", "audioTranscription", "speechMetadata"])
+def test_annotations_that_choose_how_media_are_processed_are_refused_by_their_path(member):
     message, fields = part_refusal({"text": "a", member: {"fps": 1}})
     assert len(fields) == 1
-    assert "only text is supported" in message
+    assert "cannot be chosen" in message
 
 
 # System instruction.
@@ -436,7 +432,6 @@ REFUSED: dict[str, Any] = {
     f"contents[].parts[].{name}": {"mimeType": "image/png"} if name == "inline_data" else {}
     for name in DATA
 } | {
-    "contents[].parts[].video_metadata": {},
     "contents[].parts[].media_processing": {"a": 1},
     "contents[].parts[].audio_transcription": {"a": 1},
     "contents[].parts[].speech_metadata": {"a": 1},

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from geminid.core.content import Text, Thought, ToolCall, ToolResult, Turn
+from geminid.core.content import Blob, FileRef, Text, Thought, ToolCall, ToolResult, Turn
 from geminid.core.errors import InvalidArgument
 from geminid.core.events import Answer, Candidate, FinishReason
 from geminid.core.manner import Manner
@@ -108,24 +108,30 @@ def test_ids_that_were_never_given_and_fields_of_live_sessions_are_accepted():
     assert turns[2].parts == (ToolResult("f", {"output": 1}, "pyd_ai_12"),)
 
 
-@pytest.mark.parametrize("kind", ["text/plain", "TEXT/CSV; charset=utf-8", "application/json"])
-def test_text_beside_a_result_is_read(kind):
+@pytest.mark.parametrize("kind", ["text/plain", "TEXT/CSV; charset=utf-8", "image/png"])
+def test_media_beside_a_result_are_kept(kind):
     blob = {"mimeType": kind, "data": base64.b64encode("naïve".encode()).decode()}
-    turns = read(user(text()), model(SIGNED), user(result(parts=[{"inlineData": blob}])))
-    assert turns[2].parts == (ToolResult("f", {"output": 1}, "", ("naïve",)),)
+    parts = [{"inlineData": blob}, {"fileData": {"fileUri": "files/x"}}]
+    turns = read(user(text()), model(SIGNED), user(result(parts=parts)))
+    path = "contents[2].parts[0].function_response.parts"
+    kept = (
+        Blob(kind.partition(";")[0].lower(), "naïve".encode(), field=f"{path}[0].inline_data"),
+        FileRef("files/x", field=f"{path}[1].file_data"),
+    )
+    assert turns[2].parts == (ToolResult("f", {"output": 1}, "", kept),)
 
 
 @pytest.mark.parametrize(
     ("part", "field"),
     [
-        ({"inlineData": {"mimeType": "image/png", "data": "AAAA"}}, "inline_data"),
-        ({"inlineData": {"data": "AAAA"}}, "inline_data"),
-        ({"inlineData": {"mimeType": "text/plain", "data": "//79"}}, "inline_data.data"),
-        ({"fileData": {"fileUri": "x"}}, "file_data"),
+        ({"inlineData": {"mimeType": "font/woff", "data": "AAAA"}}, "inline_data.mime_type"),
+        ({"inlineData": {"data": "AAAA"}}, "inline_data.mime_type"),
+        ({"inlineData": {"mimeType": "text/plain", "data": ""}}, "inline_data.data"),
+        ({"fileData": {}}, "file_data.file_uri"),
         ({}, "data"),
     ],
 )
-def test_other_media_beside_a_result_are_refused_by_their_path(part, field):
+def test_broken_media_beside_a_result_are_refused_by_their_path(part, field):
     ((_, path),) = refusal(user(text()), model(SIGNED), user(result(parts=[part])))
     assert path == f"contents[2].parts[0].function_response.parts[0].{field}"
 

@@ -9,29 +9,51 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import PurePosixPath
 from typing import Any
 
 import msgspec
 
 from geminid.catalog.names import is_name
-from geminid.core.card import FileSource, HubSource, ModelCard, PackageSource, ThinkingCard
+from geminid.core.card import (
+    FileSource,
+    HubSource,
+    ModelCard,
+    PackageSource,
+    PackedFile,
+    SpeechCard,
+    ThinkingCard,
+    Wheel,
+    WheelsSource,
+)
 from geminid.core.errors import FieldViolation, InvalidArgument
 from geminid.core.forms import THINKING_FORMS, TOOL_FORMS
 from geminid.core.request import LEVELS, Sampling
 
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _PARTS: dict[str, type[msgspec.Struct]] = {"defaults": Sampling, "thinking": ThinkingCard}
-_SOURCES: dict[str, type[msgspec.Struct]] = {"package": PackageSource, "hf": HubSource, "file": FileSource}
+_SOURCES: dict[str, type[msgspec.Struct]] = {
+    "package": PackageSource,
+    "packages": WheelsSource,
+    "hf": HubSource,
+    "file": FileSource,
+}
+_PACKED: dict[str, type[msgspec.Struct]] = {"wheels": Wheel, "files": PackedFile}
+_NAME_WORDS = "may hold lower case letters, digits, '.', '_' and '-'"
+_TABLES = ("card", "speech", "aliases")
 
 Mistakes = Iterator[FieldViolation]
 
 
 class CardFile(msgspec.Struct, frozen=True):
-    """The content of one file: cards in order, and names that mean whatever is served by default."""
+    """The content of one file: cards in order, names that mean whatever is served by default, and the
+    cards of models that understand speech."""
 
     cards: tuple[ModelCard, ...] = ()
     aliases: tuple[str, ...] = ()
+    speeches: tuple[SpeechCard, ...] = ()
 
 
 def read_card_file(text: str, origin: str) -> CardFile:
@@ -44,11 +66,12 @@ def read_card_file(text: str, origin: str) -> CardFile:
     if not mistakes:
         cards = msgspec.convert(table.get("card", []), tuple[ModelCard, ...])
         aliases = tuple(table.get("aliases", {}).get("served", []))
-        mistakes = tuple(_of_values(cards, aliases))
+        speeches = msgspec.convert(table.get("speech", []), tuple[SpeechCard, ...])
+        mistakes = (*_of_values(cards, aliases), *_of_speeches(speeches, cards))
     if mistakes:
         lines = [f"{mistake.field}: {mistake.description}" for mistake in mistakes]
         raise InvalidArgument("\n".join([f"{origin}: {len(lines)} mistake(s)", *lines]), violations=mistakes)
-    return CardFile(cards, aliases)
+    return CardFile(cards, aliases, speeches)
 
 
 def _mistake(path: str, description: str) -> FieldViolation:
@@ -56,15 +79,19 @@ def _mistake(path: str, description: str) -> FieldViolation:
 
 
 def _of_file(table: dict[str, Any]) -> Mistakes:
-    for key in table.keys() - {"card", "aliases"}:
-        yield _mistake(key, "unknown key; known are card, aliases")
-    cards = table.get("card", [])
-    if not isinstance(cards, list):
-        yield _mistake("card", "must be written as [[card]]")
-        cards = []
-    for index, card in enumerate(cards):
-        yield from _of_card(card, f"card[{index}]")
+    for key in table.keys() - set(_TABLES):
+        yield _mistake(key, f"unknown key; known are {', '.join(_TABLES)}")
+    yield from _of_tables(table.get("card", []), "card", "card", _of_card)
+    yield from _of_tables(table.get("speech", []), "speech", "speech", _of_speech)
     yield from _of_aliases(table.get("aliases", {}))
+
+
+def _of_tables(tables: object, path: str, header: str, look: Callable[[object, str], Mistakes]) -> Mistakes:
+    if not isinstance(tables, list):
+        yield _mistake(path, f"must be written as [[{header}]]")
+        return
+    for index, table in enumerate(tables):
+        yield from look(table, f"{path}[{index}]")
 
 
 def _of_aliases(table: object) -> Mistakes:
@@ -77,31 +104,37 @@ def _of_aliases(table: object) -> Mistakes:
 
 
 def _of_card(card: object, path: str) -> Mistakes:
-    yield from _of_struct(card, ModelCard, path, apart=("sources", *_PARTS))
+    yield from _of_struct(ModelCard, card, path, apart=("sources", *_PARTS))
     if not isinstance(card, dict):
         return
     for name, kind in _PARTS.items():
         if name in card:
-            yield from _of_struct(card[name], kind, f"{path}.{name}")
-    sources = card.get("sources", [])
-    if not isinstance(sources, list):
-        yield _mistake(f"{path}.sources", "must be written as [[card.sources]]")
-        return
-    for index, source in enumerate(sources):
-        yield from _of_source(source, f"{path}.sources[{index}]")
+            yield from _of_struct(kind, card[name], f"{path}.{name}")
+    yield from _of_tables(card.get("sources", []), f"{path}.sources", "card.sources", _of_source)
+
+
+def _of_speech(card: object, path: str) -> Mistakes:
+    yield from _of_struct(SpeechCard, card, path, apart=("sources",))
+    if isinstance(card, dict):
+        yield from _of_tables(card.get("sources", []), f"{path}.sources", "speech.sources", _of_source)
 
 
 def _of_source(source: object, path: str) -> Mistakes:
     kind = source.get("type") if isinstance(source, dict) else None
-    if kind not in _SOURCES:
+    if not isinstance(source, dict) or kind not in _SOURCES:
         yield _mistake(f"{path}.type", f"must be one of {', '.join(_SOURCES)}")
         return
-    yield from _of_struct(source, _SOURCES[kind], path, tags=("type",))
+    inner = _PACKED if kind == "packages" else {}
+    yield from _of_struct(_SOURCES[kind], source, path, apart=tuple(inner), tags=("type",))
+    for name, each in inner.items():
+        if name in source:
+            look = partial(_of_struct, each)
+            yield from _of_tables(source[name], f"{path}.{name}", f"speech.sources.{name}", look)
 
 
 def _of_struct(
-    table: object,
     kind: type[msgspec.Struct],
+    table: object,
     path: str,
     *,
     apart: tuple[str, ...] = (),
@@ -145,9 +178,22 @@ def _of_values(cards: tuple[ModelCard, ...], aliases: tuple[str, ...]) -> Mistak
             yield _mistake(f"aliases.served[{index}]", f"{alias} is the name of a card or there twice")
 
 
+def _of_speeches(speeches: tuple[SpeechCard, ...], cards: tuple[ModelCard, ...]) -> Mistakes:
+    taken = {card.name for card in cards}
+    for index, card in enumerate(speeches):
+        path = f"speech[{index}]"
+        if not is_name(card.name):
+            yield _mistake(f"{path}.name", _NAME_WORDS)
+        if card.name in taken:
+            yield _mistake(f"{path}.name", f"{card.name} is there twice")
+        taken.add(card.name)
+        for number, source in enumerate(card.sources):
+            yield from _of_digests(source, f"{path}.sources[{number}]")
+
+
 def _of_limits(card: ModelCard, path: str) -> Mistakes:
     if not is_name(card.name):
-        yield _mistake(f"{path}.name", "may hold lower case letters, digits, '.', '_' and '-'")
+        yield _mistake(f"{path}.name", _NAME_WORDS)
     for field in ("input_tokens_max", "output_tokens_max"):
         if not 0 < getattr(card, field) <= card.context_tokens_max:
             yield _mistake(f"{path}.{field}", f"must be in 1..{card.context_tokens_max} (context_tokens_max)")
@@ -168,8 +214,22 @@ def _of_digests(source: msgspec.Struct, path: str) -> Mistakes:
         digests = {f"sha256.{name}": digest for name, digest in source.sha256.items()}
     elif isinstance(source, PackageSource):
         digests = {"sha256": source.sha256, "archive_sha256": source.archive_sha256}
+    elif isinstance(source, WheelsSource):
+        wheels = {f"wheels[{index}].sha256": each.sha256 for index, each in enumerate(source.wheels)}
+        files = {f"files[{index}].sha256": each.sha256 for index, each in enumerate(source.files)}
+        digests = wheels | files
+        yield from _of_file_names(source, path)
     else:
         digests = {}
     for field, digest in digests.items():
         if not _SHA256.fullmatch(digest):
             yield _mistake(f"{path}.{field}", "must be 64 hexadecimal digits in lower case")
+
+
+def _of_file_names(source: WheelsSource, path: str) -> Mistakes:
+    names = [file.name for file in source.files]
+    for index, name in enumerate(names):
+        if PurePosixPath(name).name != name or not source.files[index].members:
+            yield _mistake(f"{path}.files[{index}]", "must have a plain name and at least one member")
+        if name in names[:index]:
+            yield _mistake(f"{path}.files[{index}].name", f"{name} is there twice")

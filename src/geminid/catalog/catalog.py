@@ -12,25 +12,27 @@ from pathlib import Path
 import msgspec
 
 from geminid.catalog.cardfile import CardFile, read_card_file
-from geminid.core.card import ModelCard
+from geminid.core.card import ModelCard, SpeechCard
 from geminid.core.errors import InvalidArgument, UnknownModel
 
 
 class Catalog(msgspec.Struct, frozen=True):
     """All known models by name, in the order of their files, the operator's last.
 
-    aliases: names that mean whichever model is served by default.
+    aliases: names that mean whichever model is served by default. speeches: the models that understand
+    speech, by name.
     """
 
     by_name: dict[str, ModelCard]
     aliases: tuple[str, ...] = ()
+    speeches: dict[str, SpeechCard] = {}
 
     @classmethod
     def load(cls, extra: Path | None = None) -> Catalog:
         """Read the shipped cards and, over them, the file ``extra`` of the same format.
 
-        A card of ``extra`` replaces the shipped one of its name and wins over an alias of its name;
-        its aliases are added. Raises InvalidArgument, with every mistake and its path.
+        A card of ``extra`` replaces the shipped one of its name, of whichever kind, and wins over an alias
+        of its name; its aliases are added. Raises InvalidArgument, with every mistake and its path.
         """
         shipped = resources.files("geminid.catalog").joinpath("models.toml").read_text(encoding="utf-8")
         files = [read_card_file(shipped, "models.toml")]
@@ -43,6 +45,12 @@ class Catalog(msgspec.Struct, frozen=True):
         if name not in self.by_name:
             raise UnknownModel(name)
         return self.by_name[name]
+
+    def speech(self, name: str) -> SpeechCard:
+        """Return the card of the speech model of this very name. Raises UnknownModel."""
+        if name not in self.speeches:
+            raise UnknownModel(name)
+        return self.speeches[name]
 
     def cards(self) -> tuple[ModelCard, ...]:
         """Return all cards."""
@@ -59,6 +67,10 @@ def _text_of(path: Path) -> str:
 
 
 def _merged(files: list[CardFile]) -> Catalog:
-    by_name = {card.name: card for file in files for card in file.cards}
-    aliases = dict.fromkeys(alias for file in files for alias in file.aliases if alias not in by_name)
-    return Catalog(by_name=by_name, aliases=tuple(aliases))
+    named: dict[str, ModelCard | SpeechCard] = {}
+    for file in files:
+        named |= {card.name: card for card in file.cards} | {card.name: card for card in file.speeches}
+    by_name = {name: card for name, card in named.items() if isinstance(card, ModelCard)}
+    speeches = {name: card for name, card in named.items() if isinstance(card, SpeechCard)}
+    aliases = dict.fromkeys(alias for file in files for alias in file.aliases if alias not in named)
+    return Catalog(by_name=by_name, aliases=tuple(aliases), speeches=speeches)

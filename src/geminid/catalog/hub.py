@@ -31,7 +31,8 @@ from geminid.catalog.digest import check, git_blob_of, sha256_of
 from geminid.catalog.faults import BadWeights
 from geminid.catalog.progress import Progress, Report, stored_bytes, watched
 from geminid.catalog.shelf import Fetched
-from geminid.catalog.weights import IR_MODEL
+from geminid.catalog.speech import CT2_MODEL
+from geminid.catalog.weights import IR_MODELS
 from geminid.core.card import HubSource
 from geminid.core.errors import Unavailable
 
@@ -116,9 +117,9 @@ def choose(source: HubSource, remote: tuple[RemoteFile, ...]) -> tuple[tuple[Rem
     """
     patterns = source.files
     if not patterns:
-        patterns = IR_FILES if any(file.name == IR_MODEL for file in remote) else ("*.gguf",)
+        patterns = IR_FILES if any(file.name in IR_MODELS for file in remote) else ("*.gguf",)
     files = tuple(file for file in remote if _is_inside(file.name) and _matches(file.name, patterns))
-    if any(file.name == IR_MODEL for file in files):
+    if any(file.name in (*IR_MODELS, CT2_MODEL) for file in files):
         return files, ""
     models = [file.name for file in files if file.name.endswith(".gguf")]
     if len(models) == 1:
@@ -129,7 +130,7 @@ def choose(source: HubSource, remote: tuple[RemoteFile, ...]) -> tuple[tuple[Rem
             f"choose one: hf:{source.repo}:{models[0]}",
         )
     raise BadWeights(
-        f"{source.repo} has neither {IR_MODEL} nor a GGUF file that was asked for", "choose another"
+        f"{source.repo} has neither {IR_MODELS[0]} nor a GGUF file that was asked for", "choose another"
     )
 
 

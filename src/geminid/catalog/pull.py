@@ -21,7 +21,15 @@ from geminid.catalog.progress import Progress, Report
 from geminid.catalog.reference import reference, repository_name
 from geminid.catalog.shelf import Fetched, Shelf
 from geminid.catalog.weights import card_of
-from geminid.core.card import FileSource, HubSource, ModelCard, PackageSource, Source
+from geminid.core.card import (
+    FileSource,
+    HubSource,
+    ModelCard,
+    PackageSource,
+    Source,
+    SpeechCard,
+    WheelsSource,
+)
 from geminid.core.errors import FailedPrecondition, Problem, Unavailable
 
 
@@ -52,13 +60,13 @@ def _described(card: ModelCard, name: str, source: HubSource) -> ModelCard:
     return msgspec.structs.replace(card, name=name, sources=(source,))
 
 
-def located(card: ModelCard, cache: Path) -> Path | None:
+def located(card: ModelCard | SpeechCard, cache: Path) -> Path | None:
     """Return where a card's weights are already, or None. No network, no hashing, no writing."""
     return _located(card.name, card.sources, cache)
 
 
-def pull(card: ModelCard, cache: Path, *, progress: Report, offline: bool = False) -> Path:
-    """Return the path of a card's weights, a GGUF file or an IR folder, fetching them if needed.
+def pull(card: ModelCard | SpeechCard, cache: Path, *, progress: Report, offline: bool = False) -> Path:
+    """Return the path of a card's weights, a file or a folder, fetching them if needed.
 
     progress: called with a :class:`Progress`, from this thread or, while a hub transfer runs, from
         another one; an error that it raises ends the pull.
@@ -114,8 +122,10 @@ def _pull_one(name: str, source: Source, shelf: Shelf, report: Report, offline: 
             return shelf.publish(name, staging, content, source, fetched)
 
 
-def _fetch(source: PackageSource | HubSource, staging: Path, content: Path, report: Report) -> Fetched:
-    if isinstance(source, PackageSource):
+def _fetch(
+    source: PackageSource | WheelsSource | HubSource, staging: Path, content: Path, report: Report
+) -> Fetched:
+    if isinstance(source, PackageSource | WheelsSource):
         return package.fetch(source, staging, content, report)
     from geminid.catalog import hub  # its client costs 0.8 s to import, which most commands never need
 
@@ -142,6 +152,8 @@ def _words(source: Source) -> str:
     match source:
         case PackageSource():
             return f"package {source.package} {source.version}"
+        case WheelsSource():
+            return "packages " + ", ".join(f"{wheel.package} {wheel.version}" for wheel in source.wheels)
         case HubSource():
             return f"hub repository {source.repo} at {source.revision}"
         case FileSource():

@@ -27,7 +27,7 @@ import msgspec
 from geminid.catalog.digest import sha256_of
 from geminid.catalog.names import is_name
 from geminid.catalog.progress import Progress, Report
-from geminid.core.card import FileSource, HubSource, PackageSource, Source
+from geminid.core.card import FileSource, HubSource, PackageSource, Source, WheelsSource
 from geminid.core.errors import InvalidArgument
 
 MANIFEST = "geminid-manifest.json"
@@ -138,6 +138,8 @@ def _serves(manifest: Manifest, source: Source) -> bool:
     match source:
         case PackageSource():
             return digests.get(manifest.entry) == source.sha256
+        case WheelsSource():
+            return digests == {file.name: file.sha256 for file in source.files}
         case HubSource():
             pinned = all(digests.get(file) == digest for file, digest in source.sha256.items())
             return (

@@ -20,6 +20,9 @@ from geminid.core.forms import thinking_form_of, tool_form_of
 from geminid.core.request import Sampling
 
 IR_MODEL = "openvino_model.xml"
+EYES_MODEL = "openvino_language_model.xml"
+"""Where a folder has this one, it is a model with eyes: its language part, beside those that look."""
+IR_MODELS = (IR_MODEL, EYES_MODEL)
 
 # What OpenVINO GenAI 2026.4 builds from a GGUF file by itself (its guide "Run GGUF models", default reader).
 GGUF_ARCHITECTURES = ("llama", "qwen2", "qwen3")
@@ -83,13 +86,14 @@ def _gguf_facts(header: GgufHeader, architecture: str) -> dict[str, Any]:
 
 
 def _card_of_folder(path: Path) -> ModelCard:
-    if not (path / IR_MODEL).is_file():
+    model = next((path / name for name in IR_MODELS if (path / name).is_file()), None)
+    if model is None:
         raise BadWeights(
             f"{path} has no {IR_MODEL}",
             "export the model with optimum-cli export openvino, or give a .gguf file",
         )
-    if not (path / IR_MODEL).with_suffix(".bin").is_file():
-        raise BadWeights(f"{path} has {IR_MODEL} but not its .bin", "copy the weights beside it")
+    if not model.with_suffix(".bin").is_file():
+        raise BadWeights(f"{path} has {model.name} but not its .bin", "copy the weights beside it")
     config = _json_of(path / "config.json")
     context_tokens = _context_of(config)
     if context_tokens <= 0:
@@ -100,6 +104,7 @@ def _card_of_folder(path: Path) -> ModelCard:
     facts: dict[str, Any] = {
         **_forms(_template_of(path)),
         "description": f"{kind} read from an OpenVINO IR folder",
+        "sees": model.name == EYES_MODEL,
         "defaults": _sampling_of(path),
     }
     return _card(path, path.resolve().name, _title_of(config), context_tokens, facts)

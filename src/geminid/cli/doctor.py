@@ -22,10 +22,12 @@ from geminid.app import GIB, fleet_config
 from geminid.catalog.catalog import Catalog
 from geminid.catalog.pull import located
 from geminid.catalog.reference import reference
+from geminid.cli.setup import speech_state
 from geminid.config import Config
 from geminid.core.card import ModelCard
 from geminid.core.errors import Problem
 from geminid.engines.openvino.fleet import PROCESS_BYTES
+from geminid.process.confine import grantable
 
 FREE_DISK_GIB_MIN = 2
 
@@ -112,6 +114,31 @@ def _model(config: Config, catalog: Catalog) -> Finding:
     return Finding("model", "ok", f"{card.name}, {card.context_tokens_max} tokens of context")
 
 
+def _speech(config: Config, catalog: Catalog) -> Finding:
+    try:
+        state = speech_state(config, catalog)
+    except Problem as problem:
+        what, _, hint = problem.message.partition("\nhint:")
+        return Finding("speech", "wrong", what, hint.strip() or "correct media.speech")
+    if state.card is None:
+        return Finding("speech", "ok", "turned off: sound is refused (media.speech is empty)")
+    if state.path is None:
+        seen = f"{state.card.name} is not here: sound is refused, film is read without its sound"
+        return Finding("speech", "note", seen, f"run: geminid pull {config.media.speech}")
+    return Finding("speech", "ok", f"{state.card.name} in {state.path}")
+
+
+def _readers(config: Config, catalog: Catalog) -> Finding:
+    granted = grantable()
+    free = [
+        what for what, kept in (("other files", granted.files), ("the network", granted.network)) if not kept
+    ]
+    if not free:
+        return Finding("readers", "ok", "kept from the network and from files that are not theirs")
+    hint = "Linux 5.13 or newer keeps them from files, user namespaces from the network"
+    return Finding("readers", "note", f"not kept from {' and '.join(free)} on this machine", hint)
+
+
 def _port(config: Config, catalog: Catalog) -> Finding:
     host, port = config.server.host, config.server.port
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
@@ -125,4 +152,4 @@ def _port(config: Config, catalog: Catalog) -> Finding:
     return Finding("port", "ok", f"{host}:{port} is free")
 
 
-CHECKS: tuple[Check, ...] = (_python, _processor, _memory, _disk, _engine, _model, _port)
+CHECKS: tuple[Check, ...] = (_python, _processor, _memory, _disk, _engine, _model, _speech, _readers, _port)

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import sys
+from collections.abc import Sequence
+from pathlib import Path
 
-from geminid.app import running
+from geminid.app import answering_locally
 from geminid.catalog.catalog import Catalog
 from geminid.cli.terminal import errors
 from geminid.config import Config
 from geminid.core.card import ModelCard
-from geminid.core.content import Text, Turn
+from geminid.core.content import FileRef, Text, Turn
 from geminid.core.events import TextDelta, fold
 from geminid.core.request import GenerateRequest, Sampling
 from geminid.wire.gemini.generate import write_answer
@@ -26,6 +28,7 @@ def generate(
 def request_of(
     card: ModelCard,
     prompt: str,
+    files: Sequence[Path],
     system: str,
     tokens_max: int | None,
     temperature: float | None,
@@ -34,7 +37,7 @@ def request_of(
     """Return the request that the flags describe."""
     return GenerateRequest(
         model=card.name,
-        turns=(Turn("user", (Text(prompt),)),),
+        turns=(Turn("user", (*(FileRef(f"file://{path.absolute()}") for path in files), Text(prompt))),),
         system=(Text(system),) if system else (),
         tokens_max=tokens_max,
         sampling=Sampling(temperature=temperature, seed=seed),
@@ -44,7 +47,7 @@ def request_of(
 async def _generate(
     config: Config, catalog: Catalog, card: ModelCard, request: GenerateRequest, *, json: bool
 ) -> None:
-    async with running(config, catalog, card) as app:
+    async with answering_locally(config, catalog, card) as app:
         with errors.status(f"loading {card.name}"):
             await app.ready()
         async with app.generator.generate(request) as generation:

@@ -8,15 +8,13 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated, Any
 
-import msgspec
 import typer
 from rich.console import Console
 from rich.table import Table
 
-from geminid.cli.setup import catalog_of, find_model, prepare, read_settings, start_logging
-from geminid.cli.terminal import pull_progress, told, write_json
-from geminid.core.card import ModelCard
-from geminid.core.request import LEVELS
+from geminid.cli.setup import catalog_of, fetch, find_model, find_speech, read_settings, start_logging
+from geminid.cli.terminal import told, write_json
+from geminid.core.content import Look
 
 app = typer.Typer(
     name="geminid",
@@ -37,37 +35,6 @@ ModelFlag = Annotated[
 JsonFlag = Annotated[bool, typer.Option("--json", help="Write JSON.")]
 
 
-class Listed(msgspec.Struct, frozen=True, rename="camel"):
-    """One line of ``geminid models``."""
-
-    name: str
-    title: str
-    here: bool
-    path: str | None
-    context_tokens: int
-    parameters: int
-    licence: str
-    tested: bool
-    thinking_tokens: dict[str, int]
-    tool_form: str
-
-    @classmethod
-    def of(cls, card: ModelCard, path: Path | None) -> Listed:
-        """Describe a card whose weights are at ``path``, or nowhere yet."""
-        return cls(
-            name=card.name,
-            title=card.title,
-            here=not card.sources or path is not None,
-            path=str(path) if path else None,
-            context_tokens=card.context_tokens_max,
-            parameters=card.parameters,
-            licence=card.licence,
-            tested=card.tested,
-            thinking_tokens={level: card.thinking.budget_tokens(level) for level in LEVELS},
-            tool_form=card.tool_form,
-        )
-
-
 @app.command()
 def serve(
     host: Annotated[str | None, typer.Option(help="Address to listen on.  [default: 127.0.0.1]")] = None,
@@ -75,7 +42,9 @@ def serve(
     data: DataFlag = None,
     model: ModelFlag = None,
     config: ConfigFlag = None,
-    pull: Annotated[bool, typer.Option("--pull", help="Fetch the model first if it is not here.")] = False,
+    pull: Annotated[
+        bool, typer.Option("--pull", help="Fetch what is not here first: the model, the speech model.")
+    ] = False,
     strict: Annotated[
         bool | None, typer.Option("--strict", help="Refuse what Gemini 3.1 Flash-Lite refuses.")
     ] = None,
@@ -93,6 +62,7 @@ def serve(
         server.check_doors(settings)
         catalog = catalog_of(settings)
         card = find_model(settings, catalog, settings.catalog.model, pull=pull)
+        find_speech(settings, catalog, pull=pull)
         server.serve(settings, catalog, card)
 
 
@@ -100,6 +70,9 @@ def serve(
 def generate(
     prompt: Annotated[str, typer.Argument(help="What to ask; - reads it from stdin.")],
     model: ModelFlag = None,
+    file: Annotated[
+        list[Path] | None, typer.Option("--file", help="A picture, sound, film or document to ask about.")
+    ] = None,
     system: Annotated[str, typer.Option(help="System instruction.")] = "",
     max_output_tokens: Annotated[int | None, typer.Option(help="Bound on the answer, tokens.", min=1)] = None,
     temperature: Annotated[float | None, typer.Option(help="0 is greedy.", min=0.0, max=2.0)] = None,
@@ -115,8 +88,30 @@ def generate(
         command, catalog = _command("generate"), catalog_of(settings)
         card = find_model(settings, catalog, settings.catalog.model, pull=False)
         text = sys.stdin.read() if prompt == "-" else prompt
-        request = command.request_of(card, text, system, max_output_tokens, temperature, seed)
+        request = command.request_of(card, text, file or [], system, max_output_tokens, temperature, seed)
         command.generate(settings, catalog, card, request, json=json)
+
+
+@app.command()
+def read(
+    paths: Annotated[
+        list[Path], typer.Argument(help="Pictures, sounds, films, documents.", metavar="PATH...")
+    ],
+    start: Annotated[float, typer.Option(help="Where to begin in sound and film, seconds.", min=0.0)] = 0.0,
+    end: Annotated[float | None, typer.Option(help="Where to end, seconds.", min=0.0)] = None,
+    fps: Annotated[
+        float | None, typer.Option(help="Frames of film looked at, each second.  [default: 1]", max=24.0)
+    ] = None,
+    json: JsonFlag = False,
+    data: DataFlag = None,
+    config: ConfigFlag = None,
+) -> None:
+    """Show what a model would be given of files."""
+    settings = read_settings(config, server__data=data, log__level="error").config
+    start_logging(settings)
+    with told():
+        look = Look(start_ms=int(start * 1000), end_ms=None if end is None else int(end * 1000), fps=fps)
+        _command("read").read(settings, catalog_of(settings), paths, look, json=json)
 
 
 @app.command()
@@ -128,43 +123,20 @@ def pull(
     config: ConfigFlag = None,
 ) -> None:
     """Fetch a model's weights, verified, so that it can be served offline."""
-    from geminid.catalog.pull import obtain
-
     settings = read_settings(config, server__data=data).config
     with told():
-        with pull_progress() as report:
-            card, path = obtain(
-                name,
-                catalog_of(settings),
-                settings.cache(),
-                progress=report,
-                offline=settings.catalog.offline,
-            )
-        if path is not None:
-            prepare(path, settings)
-        Console().print(f"{card.name}: {path or 'needs no weights'}", highlight=False, soft_wrap=True)
+        fetched = fetch(settings, catalog_of(settings), name)
+        Console().print(
+            f"{fetched.name}: {fetched.path or 'needs no weights'}", highlight=False, soft_wrap=True
+        )
 
 
 @app.command()
 def models(json: JsonFlag = False, data: DataFlag = None, config: ConfigFlag = None) -> None:
     """List the catalogue, and which models are on this machine."""
-    from geminid.catalog.pull import located
-
     settings = read_settings(config, server__data=data).config
     with told():
-        catalog = catalog_of(settings)
-    rows = [Listed.of(card, located(card, settings.cache())) for card in catalog.cards()]
-    if json:
-        write_json({"models": rows, "aliases": catalog.aliases})
-        return
-    table = Table(box=None)
-    for column in ("model", "here", "context", "parameters", "licence", "tested"):
-        table.add_column(column)
-    for row in rows:
-        millions = f"{row.parameters / 1e6:,.0f} M" if row.parameters else ""
-        here, tested = ("yes" if flag else "no" for flag in (row.here, row.tested))
-        table.add_row(row.name, here, f"{row.context_tokens:,}", millions, row.licence, tested)
-    Console().print(table)
+        _command("models").models(settings, catalog_of(settings), json=json)
 
 
 @app.command("config")

@@ -15,6 +15,7 @@ import uvloop
 
 from geminid.app import App, keep_loading, running
 from geminid.catalog.catalog import Catalog
+from geminid.cli.setup import speech_state
 from geminid.cli.terminal import errors
 from geminid.config import Config
 from geminid.core.card import ModelCard
@@ -49,10 +50,20 @@ async def _serve(config: Config, catalog: Catalog, card: ModelCard) -> None:
     async with running(config, catalog, card) as app:
         loading = asyncio.create_task(keep_loading(app))
         try:
-            await _Server(app).serve(sockets=[listener])
+            await _Server(app, speech_words(config, catalog)).serve(sockets=[listener])
         finally:
             loading.cancel()
             listener.close()
+
+
+def speech_words(config: Config, catalog: Catalog) -> str:
+    """Return which speech model there is, in words."""
+    state = speech_state(config, catalog)
+    if state.card is None:
+        return "turned off, sound is refused"
+    if state.path is None:
+        return f"none here, so sound is refused; fetch it with: geminid pull {config.media.speech}"
+    return state.card.name
 
 
 def _listen(host: str, port: int) -> socket.socket:
@@ -73,7 +84,7 @@ def _listen(host: str, port: int) -> socket.socket:
 class _Server(uvicorn.Server):
     """Uvicorn, which says where it listens in our words."""
 
-    def __init__(self, app: App) -> None:
+    def __init__(self, app: App, speech: str) -> None:
         config = uvicorn.Config(
             app.asgi,
             http="httptools",
@@ -88,6 +99,7 @@ class _Server(uvicorn.Server):
         )
         super().__init__(config)
         self._app = app
+        self._speech = speech
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -111,6 +123,7 @@ class _Server(uvicorn.Server):
         served = self._app.served
         errors.print(f"geminid is listening on http://{address}", style="bold", soft_wrap=True)
         errors.print(f"model: {served.default.name} (and {len(served.aliases)} aliases)", soft_wrap=True)
+        errors.print(f"speech: {self._speech}", soft_wrap=True)
         if not self._app.config.server.keys:
             errors.print(
                 "keys: none, so any is accepted; only this machine can reach the server", soft_wrap=True

@@ -8,12 +8,17 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from geminid.catalog.catalog import Catalog
+from geminid.catalog.pull import located as located_weights
 from geminid.catalog.pull import obtain
+from geminid.catalog.pull import pull as pull_weights
+from geminid.catalog.speech import speech_card
 from geminid.cli.terminal import errors, fail, pull_progress
 from geminid.config import Config, ConfigError, Effective, load
-from geminid.core.card import ModelCard
-from geminid.core.errors import Problem
+from geminid.core.card import ModelCard, SpeechCard
+from geminid.core.errors import Problem, UnknownModel
 from geminid.engines.openvino.weights import best_precision, converted, located
+
+log = logging.getLogger("geminid")
 
 
 class Settings(NamedTuple):
@@ -45,11 +50,44 @@ def start_logging(config: Config) -> None:
         format="%(asctime)s %(levelname).1s %(name)s: %(message)s",
     )
     logging.getLogger("geminid.access").disabled = not config.log.access
+    if config.log.level == "info":
+        logging.getLogger("alembic").setLevel(logging.WARNING)  # it tells of every plugin
 
 
 def catalog_of(config: Config) -> Catalog:
     """Return the catalogue with the operator's own cards."""
     return Catalog.load(Path(config.catalog.cards).expanduser() if config.catalog.cards else None)
+
+
+class SpeechState(NamedTuple):
+    """The speech model that is set, and where it is. ``card`` is None when none is wanted."""
+
+    card: SpeechCard | None = None
+    path: Path | None = None
+
+
+class Fetched(NamedTuple):
+    """A model and where its weights are; ``path`` is None for one that needs none."""
+
+    name: str
+    path: Path | None
+
+
+def fetch(config: Config, catalog: Catalog, text: str, *, offline: bool = False) -> Fetched:
+    """Fetch and prepare the weights of what a person typed: a model, or one that understands speech.
+
+    A text that is the setting ``media.speech`` names a speech model in whatever form it is written.
+    """
+    offline = offline or config.catalog.offline
+    if text in catalog.speeches or text == config.media.speech:
+        card = _speech_card(text, catalog)
+        with pull_progress() as report:
+            return Fetched(card.name, pull_weights(card, config.cache(), progress=report, offline=offline))
+    with pull_progress() as report:
+        model, path = obtain(text, catalog, config.cache(), progress=report, offline=offline)
+    if path is not None:
+        prepare(path, config)
+    return Fetched(model.name, path)
 
 
 def find_model(config: Config, catalog: Catalog, text: str, *, pull: bool) -> ModelCard:
@@ -68,6 +106,38 @@ def find_model(config: Config, catalog: Catalog, text: str, *, pull: bool) -> Mo
     if path is not None:
         prepare(path, config)
     return card
+
+
+def find_speech(config: Config, catalog: Catalog, *, pull: bool) -> None:
+    """Fetch the speech model (if ``pull``) unless it is here or none is wanted.
+
+    A server without it still serves everything but sound, so that it cannot be had is a warning only. Raises
+    UnknownModel, InvalidArgument or BadWeights when ``media.speech`` names no speech model.
+    """
+    if not config.media.speech:
+        return
+    _speech_card(config.media.speech, catalog)
+    try:
+        fetch(config, catalog, config.media.speech, offline=not pull)
+    except Problem as problem:
+        if pull:
+            log.warning("sound will be refused, for the speech model cannot be had: %s", problem.message)
+
+
+def speech_state(config: Config, catalog: Catalog) -> SpeechState:
+    """Tell whether sound can be transcribed. Raises as :func:`find_speech` does."""
+    if not config.media.speech:
+        return SpeechState()
+    card = _speech_card(config.media.speech, catalog)
+    return SpeechState(card, located_weights(card, config.cache()))
+
+
+def _speech_card(text: str, catalog: Catalog) -> SpeechCard:
+    try:
+        return speech_card(text, catalog)
+    except UnknownModel as problem:
+        problem.message = f"speech {problem.message}\nhint: geminid models lists those that are"
+        raise
 
 
 def prepare(weights: Path, config: Config) -> None:

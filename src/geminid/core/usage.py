@@ -1,25 +1,39 @@
 """Tokens by kind: what an answer consumed and produced.
 
-Invariant: ``prompt`` includes ``cached``; ``candidates`` excludes ``thoughts`` and the end-of-turn token.
+Invariant: ``prompt`` includes ``cached`` and everything in ``media``; ``candidates`` excludes
+``thoughts`` and the end-of-turn token.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import msgspec
+
+from geminid.core.content import Modality
 
 
 class Usage(msgspec.Struct, frozen=True, kw_only=True):
-    """Counts of tokens. ``cached`` is the share of ``prompt`` that was served from a cache."""
+    """Counts of tokens. ``cached`` is the share of ``prompt`` that was served from a cache.
+
+    media: the share of ``prompt`` that was read from media, by modality; the rest is text.
+    """
 
     prompt: int = 0
     cached: int = 0
     candidates: int = 0
     thoughts: int = 0
+    media: Mapping[Modality, int] = {}
 
     @property
     def total(self) -> int:
         """Prompt, candidates and thoughts together."""
         return self.prompt + self.candidates + self.thoughts
+
+    def by_modality(self) -> dict[Modality, int]:
+        """Return the tokens of the prompt by modality, text first; what is zero is left out."""
+        everything: dict[Modality, int] = {"text": self.prompt - sum(self.media.values()), **self.media}
+        return {modality: tokens for modality, tokens in everything.items() if tokens}
 
     def __add__(self, other: Usage) -> Usage:
         return Usage(
@@ -27,4 +41,10 @@ class Usage(msgspec.Struct, frozen=True, kw_only=True):
             cached=self.cached + other.cached,
             candidates=self.candidates + other.candidates,
             thoughts=self.thoughts + other.thoughts,
+            media=added(self.media, other.media),
         )
+
+
+def added(one: Mapping[Modality, int], other: Mapping[Modality, int]) -> dict[Modality, int]:
+    """Return the sum of two counts by modality."""
+    return {kind: one.get(kind, 0) + other.get(kind, 0) for kind in (*one, *(set(other) - set(one)))}

@@ -1,8 +1,9 @@
 """An engine that answers from a script: deterministic text, thoughts, calls, delays and failures.
 
 For this project's tests and for the CI of whoever builds on geminid: no weights, no chance, no
-waiting unless asked for. A token is a word with the space before it. Invariant: the same request to
-the same script gives the same events, but for the ids of calls, which come from a source of their own.
+waiting unless asked for. A token is a word with the space before it; a picture counts for 256. Invariant:
+the same request to the same script gives the same events, but for the ids of calls, which come from a
+source of their own.
 """
 
 from __future__ import annotations
@@ -12,11 +13,12 @@ import json
 import re
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager
+from itertools import chain
 from typing import NamedTuple
 
 from geminid.core import ids
 from geminid.core.card import ModelCard
-from geminid.core.content import Part, Text, ToolCall, ToolResult
+from geminid.core.content import Modality, Part, Picture, Text, ToolCall, ToolResult
 from geminid.core.errors import InputTooLong
 from geminid.core.events import (
     Event,
@@ -35,6 +37,7 @@ from geminid.engines.script import ECHO, FAILURES, Rule, ScriptedCall
 from geminid.engines.thinking import allowance
 
 TOKEN = re.compile(r"\s*\S+|\s+$")
+PICTURE_TOKENS = 256
 _UNLIKELY = -10.0  # the logarithm of a label's probability that was not chosen
 
 
@@ -65,9 +68,13 @@ class ScriptedEngine:
             self._running -= 1
 
     async def count(self, card: ModelCard, request: GenerateRequest) -> Usage:
-        """Count the words of the whole conversation."""
+        """Count the words of the whole conversation, and its pictures."""
         parts = [*request.system, *(part for turn in request.turns for part in turn.parts)]
-        return Usage(prompt=sum(len(TOKEN.findall(_words(part))) for part in parts))
+        media: dict[Modality, int] = {}
+        for part in chain(parts, *(part.parts for part in parts if isinstance(part, ToolResult))):
+            if isinstance(part, Text | Picture) and part.modality != "text":
+                media[part.modality] = media.get(part.modality, 0) + _size(part)
+        return Usage(prompt=sum(map(_size, parts)), media=media)
 
     async def ready(self, card: ModelCard) -> None:
         """It always is."""
@@ -206,8 +213,17 @@ def _words(part: Part) -> str:
         case ToolCall():
             return _call_words(part.name, part.args)
         case ToolResult():
-            return "\n".join([_call_words(part.name, part.response), *part.text])
+            return "\n".join([_call_words(part.name, part.response), *map(_words, part.parts)])
     return ""
+
+
+def _size(part: Part) -> int:
+    """Return how many tokens a part counts for."""
+    if isinstance(part, Picture):
+        return PICTURE_TOKENS
+    inner = part.parts if isinstance(part, ToolResult) else ()
+    pictures = sum(isinstance(each, Picture) for each in inner)
+    return len(TOKEN.findall(_words(part))) + pictures * PICTURE_TOKENS
 
 
 def _call_words(name: str, members: object) -> str:

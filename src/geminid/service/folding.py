@@ -288,7 +288,7 @@ def _parts(turn: Turn, pieces: Iterable[tuple[Piece, bool]]) -> Iterator[Part]:
                 words.append(piece.text if stays else MARK)
             gap = not stays
         if words:
-            yield Text("".join(words))
+            yield msgspec.structs.replace(part, text="".join(words))
 
 
 def characters_of(request: GenerateRequest) -> int:

@@ -18,11 +18,13 @@ from geminid.catalog.served import Served
 from geminid.core import clock, ids
 from geminid.core.card import EngineKind, ModelCard
 from geminid.core.errors import DeadlineExceeded, InputTooLong, Problem
-from geminid.core.events import Event, Finished, TextDelta, ThoughtDelta, ToolCallMade, usage_of
+from geminid.core.events import Event, Finished, Started, TextDelta, ThoughtDelta, ToolCallMade, usage_of
+from geminid.core.project import DEFAULT_PROJECT
 from geminid.core.request import GenerateRequest
 from geminid.core.usage import Usage
 from geminid.engines.protocol import Engine
 from geminid.service.folding import CHARACTERS_PER_TOKEN_MAX, Folded, characters_of, folded_to_fit
+from geminid.service.resolve import Resolved, Resolver
 
 
 class RequestRecord(msgspec.Struct, kw_only=True):
@@ -81,6 +83,7 @@ class Generator:
         engines: Mapping[EngineKind, Engine],
         observe: Observe,
         *,
+        resolver: Resolver,
         long_input: LongInput = "refuse",
         clock: clock.Clock = clock.monotonic,
         new_id: Callable[[], str] = ids.response_id,
@@ -88,13 +91,14 @@ class Generator:
         self.served = served
         self._engines = engines
         self._observe = observe
+        self._resolver = resolver
         self._long_input = long_input
         self._clock = clock
         self._new_id = new_id
 
     @asynccontextmanager
     async def generate(
-        self, request: GenerateRequest, *, deadline_ms: int | None = None
+        self, request: GenerateRequest, *, project: str = DEFAULT_PROJECT, deadline_ms: int | None = None
     ) -> AsyncIterator[Generation]:
         """Answer a request; entering waits until an engine has accepted it.
 
@@ -104,9 +108,12 @@ class Generator:
         card = self.served.resolve(request.model)
         record = RequestRecord(model=card.name, asked=request.model, id=self._new_id(), began_s=self._clock())
         try:
-            async with _deadline(deadline_ms), self._fitting(card, request) as (events, folded):
-                watched = self._watched(record, events, request.candidates)
-                yield Generation(record.id, card, watched, folded)
+            async with _deadline(deadline_ms):
+                resolved = await self._resolver.resolve(request, card, project)
+                async with self._fitting(card, resolved.request) as (events, folded):
+                    told = events if resolved.figures is None else _told(events, resolved)
+                    watched = self._watched(record, told, request.candidates)
+                    yield Generation(record.id, card, watched, folded)
         except Problem as problem:
             record.outcome = problem.code
             raise
@@ -147,11 +154,14 @@ class Generator:
                 return await folded_to_fit(request, tokens_max, count)
         return None  # what cannot be left out is too much: the engine says by how much
 
-    async def count(self, request: GenerateRequest, *, deadline_ms: int | None = None) -> Usage:
+    async def count(
+        self, request: GenerateRequest, *, project: str = DEFAULT_PROJECT, deadline_ms: int | None = None
+    ) -> Usage:
         """Return the usage that the request's prompt would have."""
         card = self.served.resolve(request.model)
         async with _deadline(deadline_ms):
-            return await self._engines[card.engine].count(card, request)
+            resolved = await self._resolver.resolve(request, card, project)
+            return resolved.told(await self._engines[card.engine].count(card, resolved.request))
 
     async def _watched(
         self, record: RequestRecord, events: AsyncIterator[Event], candidates: int
@@ -176,6 +186,12 @@ class Generator:
             record.gap_sum_s += now_s - record.last_token_s
             record.gap_tokens += tokens
         record.last_token_s = now_s
+
+
+async def _told(events: AsyncIterator[Event], resolved: Resolved) -> AsyncIterator[Event]:
+    """Pass events on, with the prompt counted as it is to be told."""
+    async for event in events:
+        yield Started(resolved.told(event.usage)) if isinstance(event, Started) else event
 
 
 @asynccontextmanager

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from typing import NamedTuple
 
 import msgspec
 from starlette.applications import Starlette
@@ -11,27 +12,44 @@ from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Route
+from starlette.routing import BaseRoute, Route
 
-from geminid.config import ServerConfig
+from geminid.config import FilesConfig, ServerConfig
 from geminid.core.card import ModelCard
 from geminid.core.errors import Internal, NotFound, Problem
 from geminid.engines.protocol import Engine
+from geminid.service.files import Files
 from geminid.service.generate import Generator
 from geminid.service.signatures import Signer
+from geminid.service.uploads import Uploads
 from geminid.telemetry import Telemetry
-from geminid.web.gemini import JSON, GeminiApi
+from geminid.web.auth import Doorkeeper
+from geminid.web.files import FilesApi
+from geminid.web.gemini import DOUBLED, VERSIONS, GeminiApi
+from geminid.web.replies import JSON
+from geminid.web.uploads import UploadsApi
 from geminid.wire.gemini.errors import write_error
 
 CORS_HEADERS = (
     "x-goog-upload-url",
     "x-goog-upload-status",
+    "x-goog-upload-size-received",
     "x-gemini-service-tier",
     "x-geminid-downgraded",
     "x-geminid-folded",
+    "location",
+    "range",
 )
 
 log = logging.getLogger("geminid.web")
+
+
+class Storage(NamedTuple):
+    """What the routes of files stand on."""
+
+    files: Files
+    uploads: Uploads
+    config: FilesConfig
 
 
 def build(
@@ -41,24 +59,41 @@ def build(
     telemetry: Telemetry,
     signer: Signer,
     config: ServerConfig,
+    storage: Storage,
 ) -> Starlette:
     """Return the application that serves ``generator``; ``card`` is the model that readiness means."""
     health = _Health(engine, card, telemetry)
     cors = Middleware(
         CORSMiddleware,
         allow_origins=config.cors_origins,
-        allow_methods=["GET", "POST", "PATCH", "DELETE"],
+        allow_methods=["GET", "POST", "PUT", "PATCH", "DELETE"],
         allow_headers=["*"],
         expose_headers=CORS_HEADERS,
         max_age=3600,
     )
     app = Starlette(
-        routes=[*health.routes(), *GeminiApi(generator, signer, config).routes()],
+        routes=[
+            *health.routes(),
+            *GeminiApi(generator, signer, config).routes(),
+            *file_routes(storage, Doorkeeper(config.keys)),
+        ],
         middleware=[cors],
         exception_handlers={HTTPException: _http_error, Exception: _bug},
     )
     app.router.redirect_slashes = False  # its answer would be no JSON and name the caller's Host
     return app
+
+
+def file_routes(storage: Storage, doorkeeper: Doorkeeper) -> list[BaseRoute]:
+    """Return the routes of files and uploads, once for each version."""
+    files = FilesApi(storage.files, doorkeeper, storage.config)
+    uploads = UploadsApi(storage.uploads, doorkeeper, storage.config)
+    return [
+        route
+        for prefix in (*VERSIONS, *DOUBLED)
+        for api in (files, uploads)
+        for route in api.routes(prefix.partition("/")[0], f"/{prefix}")
+    ]
 
 
 class _Health:

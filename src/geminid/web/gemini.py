@@ -25,6 +25,7 @@ from geminid.service.generate import Generation, Generator
 from geminid.service.signatures import Signer
 from geminid.web.auth import Doorkeeper
 from geminid.web.body import read_body
+from geminid.web.replies import VARY, refusal, reply
 from geminid.web.stream import ClientGone, Streaming, send_stream, while_listening
 from geminid.wire.gemini import count, errors, generate, models
 from geminid.wire.gemini.generate import Reading, ReadRequest, Telling
@@ -34,7 +35,6 @@ VERSIONS = ("v1beta", "v1", "v1alpha")
 DOUBLED = tuple(f"{version}/{version}" for version in VERSIONS)
 """Some clients add the version to a base URL that has it already."""
 
-JSON = "application/json; charset=UTF-8"
 CLIENT_CLOSED_REQUEST = 499
 LARGE_BODY_BYTES = 256 * 1024
 SCHEMA_BODY_BYTES = 2 * 1024
@@ -42,7 +42,6 @@ SCHEMA_BODY_BYTES = 2 * 1024
 TIER_HEADER = "x-gemini-service-tier"
 DOWNGRADE_HEADER = "x-geminid-downgraded"
 FOLDED_HEADER = "x-geminid-folded"
-VARY = ("vary", "X-Origin, Referer")  # the CORS middleware adds Origin
 
 
 class Call(NamedTuple):
@@ -93,18 +92,18 @@ class GeminiApi:
                 request.query_params.get("pageSize"), request.query_params.get("pageToken")
             )
         except Problem as problem:
-            return _problem(problem, "listModels", version)
+            return refusal(problem, "listModels", version)
         names = self._generator.served.names()
         more = models.write_page_token(offset + size) if offset + size < len(names) else None
-        return _json(models.write_list(names[offset : offset + size], more))
+        return reply(models.write_list(names[offset : offset + size], more))
 
     async def _get(self, version: str, request: Request) -> Response:
         name = request.path_params["name"]
         try:
             self._doorkeeper.admit(request)
-            return _json(models.write_model(self._generator.served.resolve(name), name))
+            return reply(models.write_model(self._generator.served.resolve(name), name))
         except Problem as problem:
-            return _problem(problem, "getModel", version)
+            return refusal(problem, "getModel", version)
 
     # -- verbs -------------------------------------------------------------------------------------
 
@@ -122,7 +121,7 @@ class GeminiApi:
         except ClientGone:
             await Response(status_code=CLIENT_CLOSED_REQUEST)(scope, receive, send)
         except Problem as problem:
-            await _problem(problem, verb, version, in_list=streamed_list)(scope, receive, send)
+            await refusal(problem, verb, version, in_list=streamed_list)(scope, receive, send)
 
     async def _generate(self, call: Call) -> None:
         read = await self._read(generate.read_request, call)
@@ -133,7 +132,7 @@ class GeminiApi:
                 answer = await fold(generation.events)
                 sign, telling = partial(self._signer.sign, generation.id), _telling(read, generation)
                 body = generate.write_answer(answer, generation.card.name, generation.id, telling, sign)
-                return _json(body, _headers(read, generation))
+                return reply(body, _headers(read, generation))
 
         response = await while_listening(call.receive, answered())
         await response(call.request.scope, call.receive, call.send)
@@ -157,7 +156,7 @@ class GeminiApi:
         read = await self._read(count.read_request, call, counting=True)
         work = self._generator.count(read.request, deadline_ms=call.deadline_ms)
         usage = await while_listening(call.receive, work)
-        await _json(count.write_answer(usage))(call.request.scope, call.receive, call.send)
+        await reply(count.write_answer(usage))(call.request.scope, call.receive, call.send)
 
     async def _read(
         self, read_request: Callable[..., ReadRequest], call: Call, *, counting: bool = False
@@ -219,13 +218,3 @@ def _telling(read: ReadRequest, generation: Generation) -> Telling:
         return read.telling
     left_out = folded.characters_before - folded.characters_kept
     return msgspec.structs.replace(read.telling, characters_folded=left_out)
-
-
-def _json(body: bytes, headers: Sequence[tuple[str, str]] = (VARY,)) -> Response:
-    return Response(body, media_type=JSON, headers=dict(headers))
-
-
-def _problem(problem: Problem, method: str, version: str, *, in_list: bool = False) -> Response:
-    status, body = errors.write_error(problem, method=method, version=version)
-    retry = {"retry-after": str(-(-problem.retry_after_ms // 1000))} if problem.retry_after_ms else {}
-    return Response(b"[" + body.rstrip() + b"\n]\n" if in_list else body, status, retry, JSON)

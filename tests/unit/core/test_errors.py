@@ -30,6 +30,8 @@ def test_every_problem_has_a_code_of_google_rpc(problem):
         "FAILED_PRECONDITION",
         "PERMISSION_DENIED",
         "NOT_FOUND",
+        "ALREADY_EXISTS",
+        "ABORTED",
         "RESOURCE_EXHAUSTED",
         "UNAVAILABLE",
         "DEADLINE_EXCEEDED",

@@ -20,7 +20,7 @@ from geminid.engines.openvino.checker_messages import (
     Opened,
     decode_to_checker,
 )
-from geminid.engines.openvino.messages import frame
+from geminid.process.frames import frame
 
 
 def answer(check: Check) -> Checked | Failed:

@@ -14,7 +14,6 @@ import sys
 import time
 from pathlib import Path
 
-from geminid.engines.openvino.inbox import HungUp, Inbox
 from geminid.engines.openvino.messages import (
     Accepted,
     Cancel,
@@ -27,8 +26,9 @@ from geminid.engines.openvino.messages import (
     Stepped,
     Submit,
     decode_to_worker,
-    frame,
 )
+from geminid.process.frames import frame
+from geminid.process.inbox import HungUp, Inbox
 
 
 def first_time() -> bool:
@@ -59,7 +59,7 @@ def answer(link: socket.socket, submit: Submit) -> None:
     if words == "garbage":
         link.sendall(b"\x00\x00\x00\x01\xc1")
         time.sleep(1000)
-    link.sendall(frame(Accepted(submit.id, 7)))
+    link.sendall(frame(Accepted(submit.id, 7, {"image": 3})))
     if words in ("die", "hang") and first_time():
         misbehave(words)
     if words == "no memory":
@@ -89,7 +89,7 @@ def main() -> None:
                 case Submit():
                     answer(link, message)
                 case Count():
-                    link.sendall(frame(Counted(message.id, 42)))
+                    link.sendall(frame(Counted(message.id, 42, {"audio": 2})))
                 case Cancel():
                     print(f"cancelled {message.id}", file=sys.stderr, flush=True)
 

@@ -2,12 +2,15 @@
 
 import json
 
+import pytest
+
 import make
 from geminid.core.card import ThinkingCard
-from geminid.core.content import Text, Thought, ToolCall, ToolResult, Turn
+from geminid.core.content import Blob, Picture, Text, Thought, ToolCall, ToolResult, Turn
 from geminid.core.request import EnumOutput, JsonOutput, Thinking, Tool
 from geminid.engines.openvino.conversation import conversation_of
-from geminid.engines.openvino.messages import Call, Count, Message, decode_to_worker, frame
+from geminid.engines.openvino.messages import Call, Count, Message, decode_to_worker
+from geminid.process.frames import frame
 
 CARD = make.card()
 HERMES = make.card(tool_form="hermes")
@@ -16,7 +19,7 @@ TOOLS = (Tool("weather", "Of a city", SCHEMA), Tool("now"))
 TURNS = (
     Turn("user", (Text("Paris?"),)),
     Turn("model", (Thought("hm"), ToolCall("weather", {"city": "Paris"}, "1"), ToolCall("now", {}, "2"))),
-    Turn("user", (ToolResult("weather", {"output": 21}, "1"), ToolResult("now", {}, "2", ("noon",)))),
+    Turn("user", (ToolResult("weather", {"output": 21}, "1"), ToolResult("now", {}, "2", (Text("noon"),)))),
 )
 
 
@@ -100,3 +103,45 @@ def test_numbers_that_no_frame_can_hold_reach_the_template():
     assert decode_to_worker(frame(Count(1, conversation))[4:]).conversation == conversation
     assert str(2**70) in conversation.tools[0]
     assert str(2**70) in conversation.messages[0].calls[0].args
+
+
+# -- media ---------------------------------------------------------------------------------------------
+
+EYES = make.card(sees=True)
+PICTURE = Picture(b"png", "video")
+SCAN = Text("Invoice", "document")
+
+
+def test_what_came_from_media_stands_as_a_piece_of_its_own():
+    turns = (
+        Turn("user", (Text("a"), SCAN, PICTURE)),
+        Turn("user", (Text("b"),)),
+        Turn("model", (Text("c"),)),
+    )
+    assert messages(EYES, turns=turns) == (
+        Message("user", (Text("a"), SCAN, PICTURE, Text("\n"), Text("b"))),
+        Message("assistant", "c"),
+    )
+
+
+def test_media_of_a_result_stand_in_its_message():
+    turns = (Turn("user", (ToolResult("look", {"n": 1}, parts=(SCAN, PICTURE, Text("end"))),)),)
+    newline = Text("\n")
+    pieces = (Text('{"n": 1}'), newline, SCAN, newline, PICTURE, newline, Text("end"))
+    hermes = make.card(tool_form="hermes", sees=True)
+    assert messages(hermes, turns=turns) == (Message("tool", pieces, name="look"),)
+    (said,) = messages(EYES, turns=turns)
+    assert said.content[1:-1] == pieces
+    assert (said.content[0].text, said.content[-1].text) == ("<tool_response>\n", "\n</tool_response>")
+
+
+def test_media_cross_the_link_as_they_are():
+    conversation = conversation_of(EYES, make.request(turns=(Turn("user", (PICTURE, SCAN, Text("?"))),)))
+    assert decode_to_worker(frame(Count(1, conversation))[4:]).conversation == conversation
+
+
+@pytest.mark.parametrize("part", [PICTURE, Blob("image/png", b"")], ids=["picture", "blob"])
+def test_media_that_nobody_resolved_are_a_bug_of_ours(part):
+    for turns in ((Turn("user", (part,)),), (Turn("user", (ToolResult("f", {}, parts=(part,)),)),)):
+        with pytest.raises(TypeError, match="not resolved"):
+            messages(CARD, turns=turns)

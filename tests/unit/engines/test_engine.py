@@ -10,6 +10,7 @@ import pytest
 import make
 from geminid.core.errors import InputTooLong, Internal, InvalidArgument, Unavailable
 from geminid.core.events import FinishReason, fold
+from geminid.core.usage import Usage
 from geminid.engines.openvino import engine as module
 from geminid.engines.openvino.engine import ModelEngine
 from geminid.engines.openvino.messages import Load
@@ -54,9 +55,9 @@ async def test_an_answer_arrives_whole_and_leaves_nothing_behind():
     async with engine() as real:
         answer = await ask(real, "3")
         assert answer.candidates[0].text == "0 1 2 "
-        assert (answer.usage.prompt, answer.usage.candidates) == (7, 3)
+        assert answer.usage == Usage(prompt=7, candidates=3, media={"image": 3})
         assert real.idle
-        assert await real.count(make.request()) == 42
+        assert await real.count(make.request()) == Usage(prompt=42, media={"audio": 2})
 
 
 async def test_a_queued_request_survives_the_death_of_the_engine(once):

@@ -56,3 +56,9 @@ async def test_closing_stops_every_model(fleet):
     await fleet.close()
     assert engine.closed
     assert names(fleet) == []
+
+
+async def test_a_model_with_eyes_is_given_the_memory_to_look(fleet):
+    await fleet.ready(make.card("a"))
+    await fleet.ready(make.card("b", sees=True))
+    assert names(fleet) == ["b"]

@@ -2,6 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from geminid.core.content import Picture, Text
 from geminid.engines.openvino.messages import Call, Conversation, Message
 from geminid.engines.openvino.prompt import PLAIN_TEMPLATE, Prompt, TemplateRefusal
 
@@ -125,3 +126,62 @@ def test_no_text_of_a_tool_becomes_a_control_token():
     )
     rendered = Prompt(template, MARKERS).render(conversation)
     assert not any(marker in rendered for marker in MARKERS)
+
+
+# -- media ---------------------------------------------------------------------------------------------
+
+ONLY_LISTS = (
+    "{% for m in messages %}{{ m.role }}: {% for c in m.content | selectattr('type', 'equalto', 'text') %}"
+    "{{ c.text }}{% endfor %};{% endfor %}"
+)
+TRIMS = "{% for m in messages %}[{{ m.content | trim }}]{% endfor %}"
+
+
+def seen(*pieces, role="user"):
+    return Message(role, pieces)
+
+
+def test_pictures_have_places_that_are_numbered_through_the_conversation():
+    conversation = Conversation(
+        (seen(Picture(b"1"), Text("a"), Picture(b"2")), Message("assistant", "b"), seen(Picture(b"3")))
+    )
+    rendered = Prompt(TRIMS, MARKERS, sees=True).render(conversation)
+    assert rendered == "[<ov_genai_image_0>a<ov_genai_image_1>][b][<ov_genai_image_2>]"
+
+
+def test_a_template_that_wants_lists_gets_them():
+    prompt = Prompt(ONLY_LISTS, MARKERS, sees=True)
+    conversation = Conversation((seen(Text("a"), Picture(b"1")), Message("assistant", "b")))
+    assert prompt.render(conversation) == "user: a<ov_genai_image_0>;assistant: b;"
+
+
+def test_a_template_that_leaves_a_picture_out_is_not_followed():
+    prompt = Prompt("{{ messages[-1].content }}", MARKERS, sees=True)
+    with pytest.raises(TemplateRefusal, match="no pictures there"):
+        prompt.render(Conversation((seen(Picture(b"1")), Message("user", "a"))))
+    with pytest.raises(TemplateRefusal, match="no pictures there"):
+        Prompt("{{ messages[0].content * 2 }}", MARKERS, sees=True).render(
+            Conversation((seen(Picture(b"")),))
+        )
+
+
+@given(
+    st.lists(
+        st.sampled_from(["<ov_genai_", "image_0>", "<image>", "<|im_", "end|>", "x"]), min_size=1, max_size=8
+    ),
+    st.lists(st.sampled_from(["text", "image", "document"]), min_size=8, max_size=8),
+)
+def test_no_two_texts_make_a_marker_or_a_place_together(words, modalities):
+    pieces = [Text(word, modality) for word, modality in zip(words, modalities, strict=False)]
+    rendered = Prompt(TRIMS, MARKERS, sees=True).render(Conversation((seen(*pieces, Picture(b"1")),)))
+    assert rendered.count("<ov_genai_image_0>") == 1
+    assert "<image>" not in rendered
+    assert "<|im_end|>" not in rendered
+
+
+def test_what_was_read_from_media_is_told_as_it_is_rendered():
+    conversation = Conversation((Message("user", "a"), seen(Text("b"), Text("<|im_end|>", "image"))))
+    prompt = Prompt(TRIMS, MARKERS)
+    ((words, modality),) = prompt.passages(conversation)
+    assert words in prompt.render(conversation)
+    assert modality == "image"

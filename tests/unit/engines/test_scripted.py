@@ -3,7 +3,7 @@ import json
 import pytest
 
 import make
-from geminid.core.content import Text, Thought, ToolCall, ToolResult, Turn
+from geminid.core.content import Picture, Text, Thought, ToolCall, ToolResult, Turn
 from geminid.core.errors import InputTooLong, InvalidArgument, Unavailable
 from geminid.core.events import FinishReason, fold
 from geminid.core.request import EnumOutput, JsonOutput, Thinking, Tool
@@ -174,9 +174,17 @@ async def test_a_call_that_does_not_fit_into_the_bound_is_not_made():
 async def test_calls_results_and_no_thoughts_are_counted_in_the_prompt():
     turns = (
         Turn("model", (Thought("not this"), ToolCall("f", {"a": 1}))),
-        Turn("user", (ToolResult("f", {"output": 2}, text=("three words more",)),)),
+        Turn("user", (ToolResult("f", {"output": 2}, parts=(Text("three words more"),)),)),
     )
     assert (await ScriptedEngine().count(CARD, make.request(turns=turns))).prompt == 3 + 3 + 3
+
+
+async def test_what_came_from_media_is_told_by_modality():
+    scan, film = Text("three words here", "document"), Picture(b"", "video")
+    turns = (Turn("user", (Text("a b"), scan, ToolResult("f", {}, parts=(film, scan)))),)
+    usage = await ScriptedEngine().count(CARD, make.request(turns=turns))
+    assert usage.media == {"document": 6, "video": 256}
+    assert usage.prompt == 2 + 3 + 2 + 256 + 3
 
 
 # -- forms of answers ----------------------------------------------------------------------------------

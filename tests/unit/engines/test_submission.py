@@ -4,6 +4,7 @@ import pytest
 
 import make
 from geminid.core.card import ThinkingCard
+from geminid.core.content import Picture, ToolResult, Turn
 from geminid.core.errors import InvalidArgument
 from geminid.core.forms import THINKING_FORMS, TOOL_FORMS
 from geminid.core.request import EnumOutput, JsonOutput, Thinking, Tool
@@ -79,3 +80,15 @@ def test_more_labels_than_can_be_scored_are_refused():
 def test_labels_with_probabilities_leave_no_room_for_calls():
     with pytest.raises(InvalidArgument, match="functions"):
         plan(make.card(), make.request(output=EnumOutput("g", ("a",)), logprobs=True, tools=TOOLS))
+
+
+def test_labels_are_scored_with_few_looks_at_pictures_only():
+    def asked(labels, pictures):
+        shown = ToolResult("f", {}, parts=(Picture(b""),) * pictures)
+        output = EnumOutput("g", tuple(map(str, range(labels))))
+        return make.request(turns=(Turn("user", (Picture(b""), shown)),), output=output, logprobs=True)
+
+    card = make.card(sees=True)
+    assert plan(card, asked(16, 3)).submit.logprobs
+    with pytest.raises(InvalidArgument, match="68 looks, at most 64"):
+        plan(card, asked(17, 3))

@@ -1,14 +1,18 @@
 """The loop of the engine process, with a pipeline of our own making: random arrivals and cancellations."""
 
+import io
 import random
 import socket
 from collections import Counter
 
+import msgspec
 import pytest
+from PIL import Image
 
 from fake_pipeline import FakePipeline
+from geminid.core.content import Picture, Text
 from geminid.core.request import Sampling
-from geminid.engines.openvino.inbox import HungUp, Inbox, Outbox
+from geminid.engines.openvino.eyes import place
 from geminid.engines.openvino.messages import (
     Accepted,
     Cancel,
@@ -23,9 +27,11 @@ from geminid.engines.openvino.messages import (
     Think,
     decode_from_worker,
     decode_to_worker,
-    frame,
 )
+from geminid.engines.openvino.pipeline import BadPicture
 from geminid.engines.openvino.worker import Worker
+from geminid.process.frames import frame
+from geminid.process.inbox import HungUp, Inbox, Outbox
 
 LOAD = Load(
     weights="",
@@ -42,11 +48,11 @@ LOAD = Load(
 class Bench:
     """Both ends of a link; ``turn`` lets the worker take, prepare and step once."""
 
-    def __init__(self):
+    def __init__(self, load=LOAD, pipeline=None):
         self.server, theirs = socket.socketpair()
         self.server.setblocking(False)
-        self.pipeline = FakePipeline()
-        self.worker = Worker(LOAD, self.pipeline, Inbox(theirs, decode_to_worker), Outbox(theirs))
+        self.pipeline = pipeline or FakePipeline()
+        self.worker = Worker(load, self.pipeline, Inbox(theirs, decode_to_worker), Outbox(theirs))
         self._theirs = theirs
         self._buffer = b""
 
@@ -232,3 +238,104 @@ def test_the_markers_around_a_thought_are_room_that_the_answer_does_not_have(ben
     asked_for = submit(1, "x" * 30, think=Think(4, "<<<<", "", ">>>>", ""))
     got = deltas(settle(bench, asked_for, turns=90))
     assert sum(delta.tokens for delta in got) == 50 - 30 - 8
+
+
+# -- media ---------------------------------------------------------------------------------------------
+
+
+class SeeingPipeline(FakePipeline):
+    """A picture is a token for each 10 pixels of its width; what it is shown is what it echoes."""
+
+    def __init__(self):
+        super().__init__()
+        self.shown = []
+
+    def weigh(self, text, sizes):
+        if any(width > 900 for width, _ in sizes):
+            raise BadPicture("The model does not take such a picture.")
+        return len(text) - len(place(0)) * len(sizes) + sum(width // 10 for width, _ in sizes)
+
+    def then(self, prompt, token_ids, words):
+        return prompt._replace(text=prompt.text + self.decode(token_ids) + words)
+
+    def add(self, prompt, draw):
+        self.shown.append(prompt)
+        return super().add(self.encode(prompt.text.replace("<", "(")), draw)
+
+
+@pytest.fixture
+def seeing():
+    load = msgspec.structs.replace(LOAD, context_tokens_max=300, sees=True, picture_tokens_max=100)
+    made = Bench(load, SeeingPipeline())
+    yield made
+    made.close()
+
+
+def png(width, modality="image"):
+    body = io.BytesIO()
+    Image.new("RGB", (width, 40)).save(body, "PNG")
+    return Picture(body.getvalue(), modality)
+
+
+def looked(number, *pieces, **fields):
+    return msgspec.structs.replace(
+        submit(number, "", **fields), conversation=Conversation((Message("user", pieces),))
+    )
+
+
+def test_tokens_are_told_by_what_they_came_from(bench):
+    conversation = Conversation((Message("user", (Text("a"), Text("bcd", "document"), Text("e", "audio"))),))
+    assert settle(bench, Count(7, conversation), turns=2) == [Counted(7, 5, {"document": 3, "audio": 1})]
+
+
+def test_pictures_are_counted_and_shown_in_their_order(seeing):
+    one, other = png(200), png(330, "video")
+    messages = settle(seeing, looked(1, Text("a"), one, Text("b", "audio"), other))
+    assert messages[0] == Accepted(1, 2 + 20 + 33, {"audio": 1, "image": 20, "video": 33})
+    (shown,) = seeing.pipeline.shown
+    assert shown == ("a<ov_genai_image_0>b<ov_genai_image_1>", (one.data, other.data))
+    assert deltas(messages)[-1].finish == "stop"
+
+
+def test_pictures_are_shown_again_after_a_thought(seeing):
+    think = Think(3, "(t)", "", "(/t)", "")
+    messages = settle(seeing, looked(1, png(200), think=think, tokens_max=10))
+    first, second = seeing.pipeline.shown
+    assert (first.text, second.text) == (place(0) + "(t)", place(0) + "(t)(ov(/t)")
+    assert first.pictures == second.pictures
+    assert deltas(messages)[0].kind == "thought"
+
+
+def test_a_picture_that_cannot_be_shown_costs_its_request(seeing):
+    messages = settle(
+        seeing,
+        looked(1, Picture(b"no")),
+        looked(2, png(1000)),
+        looked(3, *[png(200)] * 6),
+        looked(4, png(40)),
+        turns=80,
+    )
+    refused = {message.id: message for message in messages if isinstance(message, Refused)}
+    assert {number: each.kind for number, each in refused.items()} == dict.fromkeys((1, 2, 3), "invalid")
+    assert "120 tokens" in refused[3].message
+    assert deltas(messages, 4)[-1].finish == "stop"
+
+
+def test_words_beyond_the_window_are_refused_before_the_library_sees_them(seeing):
+    weighed = []
+    seeing.worker._scales._weigh = lambda text, sizes: weighed.append(text) or 1
+    (refused,) = settle(seeing, looked(1, Text("x" * 400)), turns=3)
+    assert not any("xx" in text for text in weighed)
+    assert (refused.kind, refused.tokens, refused.tokens_max) == ("too_long", 400, 299)
+
+
+def test_looking_at_pictures_does_not_stop_the_other_answers(seeing, monkeypatch):
+    clock = iter(range(1000))
+    monkeypatch.setattr("geminid.engines.openvino.worker.time.monotonic", lambda: next(clock))
+    seeing.send(*[looked(number, png(40)) for number in range(1, 4)])
+    begun = []
+    for _ in range(6):
+        seeing.turn()
+        begun.append(len(seeing.pipeline.shown))
+    assert begun[-1] == 3
+    assert begun[:3] == [1, 2, 3]

@@ -21,7 +21,7 @@ def submit(**fields):
 
 def write(pipeline, asked, prompt="Q", behind=""):
     """Return the deltas of one answer."""
-    opened = Opened(prompt, pipeline.encode(prompt), pipeline.encode(behind))
+    opened = Opened(prompt, pipeline.encode(prompt), behind)
     writing = Writing(asked, 0, opened, asked.tokens_max, pipeline, Spelling(pipeline))
     deltas = []
     while not deltas or not deltas[-1].finish:

@@ -10,6 +10,7 @@ from geminid.core.events import Finished, FinishReason, Started, TextDelta, fold
 from geminid.core.usage import Usage
 from geminid.engines.scripted import Rule, ScriptedEngine
 from geminid.service.generate import Generator
+from unit_fakes import NoMedia
 
 CARD = make.card("tiny", engine="scripted")
 
@@ -30,6 +31,7 @@ def generator(engine=None, **fields):
         Served((CARD,), ("alias",)),
         {"scripted": engine or ScriptedEngine()},
         records.append,
+        resolver=NoMedia(),
         clock=Ticking(),
         **fields,
     )

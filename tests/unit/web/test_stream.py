@@ -15,6 +15,7 @@ from geminid.web.stream import ClientGone, Streaming, send_stream, while_listeni
 from geminid.wire.gemini.errors import write_error_event
 from geminid.wire.gemini.generate import ChunkWriter
 from geminid.wire.sse import ArrayFraming, SseFraming
+from unit_fakes import NoMedia
 
 CARD = make.card("tiny", engine="scripted")
 RULES = [
@@ -58,7 +59,7 @@ def streaming(framing=None):
 
 async def stream(text, client, framing=None):
     engine = ScriptedEngine(RULES)
-    generator = Generator(Served((CARD,)), {"scripted": engine}, lambda record: None)
+    generator = Generator(Served((CARD,)), {"scripted": engine}, lambda record: None, resolver=NoMedia())
     await send_stream(generator.generate(make.request(text)), streaming(framing), client.receive, client.send)
     return engine
 
@@ -108,7 +109,7 @@ async def test_a_bug_in_the_middle_is_an_error_event_too():
 
 async def test_a_client_that_hangs_up_frees_the_engine_at_once():
     client, engine = Client(), ScriptedEngine(RULES)
-    generator = Generator(Served((CARD,)), {"scripted": engine}, lambda record: None)
+    generator = Generator(Served((CARD,)), {"scripted": engine}, lambda record: None, resolver=NoMedia())
     opened = generator.generate(make.request("slow"))
     task = asyncio.create_task(send_stream(opened, streaming(), client.receive, client.send))
     while not client.body:

@@ -38,9 +38,9 @@ from geminid.engines.openvino.checker_messages import (
     decode_to_checker,
 )
 from geminid.engines.openvino.dummy import save_tiny
-from geminid.engines.openvino.inbox import HungUp, Inbox, Outbox
-from geminid.engines.openvino.lifeline import die_with_parent
 from geminid.engines.openvino.pipeline import stop_ids_of
+from geminid.process.inbox import HungUp, Inbox, Outbox
+from geminid.process.lifeline import die_with_parent
 
 TOKENS = 4
 """Drawn with each grammar: some are cheap to compile and costly to follow."""

@@ -24,7 +24,7 @@ from geminid.engines.openvino.checker_messages import (
     Opened,
     decode_from_checker,
 )
-from geminid.engines.openvino.link import Link
+from geminid.process.link import Link
 
 CHECKER = (sys.executable, "-m", "geminid.engines.openvino.checker_process")
 """The command of a checker process; the number of its socket is added."""
@@ -149,7 +149,9 @@ class Compiler:
         if self._link is not None and not self._link.closed.is_set():
             return self._link
         try:
-            self._link = link = await Link.start(self._receive, self._command, decode_from_checker)
+            self._link = link = await Link.start(
+                self._receive, self._command, decode_from_checker, name="checker"
+            )
         except OSError as error:
             raise _unavailable(str(error)) from error
         link.send(Open(str(self._weights), self._limits.memory_mib))

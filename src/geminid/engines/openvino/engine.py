@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import logging
+import sys
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import Protocol
@@ -25,7 +26,6 @@ from geminid.core.request import GenerateRequest, Tier
 from geminid.core.usage import Usage
 from geminid.engines.openvino.conversation import conversation_of
 from geminid.engines.openvino.held import RETRY_AFTER_MS, Held
-from geminid.engines.openvino.link import WORKER, Link
 from geminid.engines.openvino.messages import (
     Accepted,
     Cancel,
@@ -36,10 +36,12 @@ from geminid.engines.openvino.messages import (
     Ready,
     Refused,
     Stepped,
+    decode_from_worker,
 )
 from geminid.engines.openvino.submission import Plan, plan
 from geminid.engines.openvino.watchdog import Patience, Watchdog
 from geminid.engines.protocol import EngineState, Phase
+from geminid.process.link import Link
 
 
 class Prover(Protocol):
@@ -55,6 +57,8 @@ class Prover(Protocol):
         """Release everything."""
 
 
+WORKER = (sys.executable, "-m", "geminid.engines.openvino.worker")
+"""The command of an engine process."""
 DEATHS_MAX = 2
 """A request that was in this many processes when they died is not tried again."""
 RESTART_PAUSES_S = (0.0, 1.0, 5.0, 15.0, 30.0)
@@ -87,7 +91,7 @@ class ModelEngine:
         self._ids = itertools.count(1)
         self._new_call_id = new_call_id
         self._held: dict[int, Held] = {}
-        self._counts: dict[int, tuple[Count, asyncio.Future[int]]] = {}
+        self._counts: dict[int, tuple[Count, asyncio.Future[Usage]]] = {}
         self._link: Link | None = None
         self._ready: Ready | None = None
         self._changed = asyncio.Event()
@@ -127,12 +131,12 @@ class ModelEngine:
         finally:
             self._leave(request_id)
 
-    async def count(self, request: GenerateRequest) -> int:
-        """Return the number of tokens of the request's prompt."""
+    async def count(self, request: GenerateRequest) -> Usage:
+        """Return the usage that the request's prompt would have."""
         self._admit()
         request_id = next(self._ids)
         count = Count(request_id, conversation_of(self.card, request))
-        future: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+        future: asyncio.Future[Usage] = asyncio.get_running_loop().create_future()
         self._counts[request_id] = (count, future)
         try:
             if self._link is not None and self._ready is not None:
@@ -238,9 +242,9 @@ class ModelEngine:
                         held.deliver(delta)
             case Accepted():
                 if held := self._held.get(message.id):
-                    held.slot.accept(Started(Usage(prompt=message.prompt_tokens)))
+                    held.slot.accept(Started(_usage_of(message)))
             case Counted():
-                self._settle_count(message.id, message.prompt_tokens)
+                self._settle_count(message.id, _usage_of(message))
             case Refused():
                 self._refuse(message)
             case Ready():
@@ -252,7 +256,7 @@ class ModelEngine:
             held.slot.fail(problem)
         self._settle_count(refused.id, problem)
 
-    def _settle_count(self, request_id: int, outcome: int | Problem) -> None:
+    def _settle_count(self, request_id: int, outcome: Usage | Problem) -> None:
         _, future = self._counts.get(request_id, (None, None))
         if future is None or future.done():
             return  # whoever asked has left
@@ -282,7 +286,7 @@ class ModelEngine:
         while True:
             await asyncio.sleep(RESTART_PAUSES_S[min(self._failures, len(RESTART_PAUSES_S) - 1)])
             try:
-                self._link = link = await Link.start(self._receive, self._worker)
+                self._link = link = await Link.start(self._receive, self._worker, decode_from_worker)
             except OSError as error:  # no memory or no descriptors for one more process
                 self._fail_to_load(f"no process can be started: {error}")
                 continue
@@ -344,6 +348,10 @@ class ModelEngine:
 
 def _shutting_down() -> Unavailable:
     return Unavailable("The server is shutting down.")
+
+
+def _usage_of(counted: Accepted | Counted) -> Usage:
+    return Usage(prompt=counted.prompt_tokens, media=counted.media)
 
 
 def _problem_of(refused: Refused) -> Problem:

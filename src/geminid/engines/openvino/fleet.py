@@ -27,6 +27,8 @@ from geminid.engines.openvino.watchdog import Patience
 from geminid.engines.openvino.weights import Precision, best_precision, converted
 from geminid.engines.protocol import EngineState
 
+LOOK_BYTES = 64
+"""What looking at pictures may take, for the square of their tokens; see ``picture_tokens_max`` of a card."""
 PROCESS_BYTES = 300 * 1024**2
 """An engine process without weights and KV cells: interpreter, libraries, graph (measured 271 MB)."""
 
@@ -73,7 +75,7 @@ class Fleet:
     async def count(self, card: ModelCard, request: GenerateRequest) -> Usage:
         """Return the usage that the request's prompt would have."""
         engine = await self._engine(card)
-        return Usage(prompt=await engine.count(request))
+        return await engine.count(request)
 
     async def ready(self, card: ModelCard) -> None:
         """Load the model if need be and wait until it answers."""
@@ -118,7 +120,7 @@ class Fleet:
         )
 
     async def _make_room(self, card: ModelCard, folder: Path) -> None:
-        self._needs[card.name] = self._need(folder)
+        self._needs[card.name] = self._need(card, folder)
         while self._engines and self._used(card.name) > self._config.memory_bytes_max:
             idle = next((name for name, engine in self._engines.items() if engine.idle), None)
             if idle is None:
@@ -132,9 +134,10 @@ class Fleet:
     def _used(self, extra: str) -> int:
         return sum(self._needs[name] for name in {*self._engines, extra})
 
-    def _need(self, folder: Path) -> int:
+    def _need(self, card: ModelCard, folder: Path) -> int:
         weights = sum(file.stat().st_size for file in folder.iterdir() if file.is_file())
-        return weights + self._config.kv_cache_gib * 1024**3 + PROCESS_BYTES
+        looking = LOOK_BYTES * card.picture_tokens_max**2 if card.sees else 0
+        return weights + self._config.kv_cache_gib * 1024**3 + PROCESS_BYTES + looking
 
 
 def load_of(config: FleetConfig, card: ModelCard, folder: Path) -> Load:
@@ -148,4 +151,6 @@ def load_of(config: FleetConfig, card: ModelCard, folder: Path) -> Load:
         batch_tokens_max=config.batch_tokens_max,
         sequences_max=config.sequences_max,
         properties={"INFERENCE_NUM_THREADS": config.threads} if config.threads else {},
+        sees=card.sees,
+        picture_tokens_max=card.picture_tokens_max,
     )

@@ -1,20 +1,18 @@
 """What crosses the link between the server and an engine process: small encoded values.
 
-Frames are a 4-byte big-endian length and a msgpack value. Nothing here knows a socket or OpenVINO,
+They travel in frames of :mod:`geminid.process.frames`. Nothing here knows a socket or OpenVINO,
 so that an engine on another machine would be a new transport, not a new design.
 """
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, TypeAlias
 
 import msgspec
 
+from geminid.core.content import Modality, Picture, Text
 from geminid.core.events import TokenLogprob
 from geminid.core.request import Sampling
-
-FRAME_BYTES_MAX = 512 * 1024 * 1024
-"""A frame larger than this is a broken peer, not a prompt."""
 
 
 class Call(msgspec.Struct, frozen=True, array_like=True):
@@ -25,11 +23,15 @@ class Call(msgspec.Struct, frozen=True, array_like=True):
     args: str
 
 
+Content: TypeAlias = str | tuple[Text | Picture, ...]
+"""Plain words; or pieces, where some of them came from media."""
+
+
 class Message(msgspec.Struct, frozen=True, array_like=True):
     """One chat message as chat templates know it. ``name`` is that of the function whose result it is."""
 
     role: str
-    content: str
+    content: Content
     calls: tuple[Call, ...] = ()
     name: str = ""
 
@@ -51,7 +53,8 @@ class Load(msgspec.Struct, frozen=True, tag=True, kw_only=True):
 
     kv_cache_gib: the bound on KV memory. batch_tokens_max: tokens computed in one step, the size of
     the pieces in which long prompts are prefilled. sequences_max: answers that advance together.
-    properties: passed to the OpenVINO device as they are.
+    properties: passed to the OpenVINO device as they are. sees: whether the model takes pictures, and
+    picture_tokens_max: how many tokens of them in one prompt.
     """
 
     weights: str
@@ -62,6 +65,8 @@ class Load(msgspec.Struct, frozen=True, tag=True, kw_only=True):
     batch_tokens_max: int
     sequences_max: int
     properties: dict[str, str | int | float | bool]
+    sees: bool = False
+    picture_tokens_max: int = 0
 
 
 class Think(msgspec.Struct, frozen=True, array_like=True):
@@ -144,17 +149,20 @@ class Ready(msgspec.Struct, frozen=True, tag=True, kw_only=True):
 
 
 class Accepted(msgspec.Struct, frozen=True, tag=True):
-    """The request is tokenised, fits and is queued."""
+    """The request is tokenised, fits and is queued. ``media``: the share of the prompt's tokens that came
+    from media, by modality."""
 
     id: int
     prompt_tokens: int
+    media: dict[Modality, int] = {}
 
 
 class Counted(msgspec.Struct, frozen=True, tag=True):
-    """The answer to ``Count``."""
+    """The answer to ``Count``, in the terms of ``Accepted``."""
 
     id: int
     prompt_tokens: int
+    media: dict[Modality, int] = {}
 
 
 class Refused(msgspec.Struct, frozen=True, tag=True, kw_only=True):
@@ -197,14 +205,5 @@ class Stepped(msgspec.Struct, frozen=True, tag=True):
 
 FromWorker = Ready | Accepted | Counted | Refused | Stepped
 
-encode = msgspec.msgpack.Encoder().encode
 decode_to_worker = msgspec.msgpack.Decoder(ToWorker).decode
 decode_from_worker = msgspec.msgpack.Decoder(FromWorker).decode
-
-
-def frame(value: msgspec.Struct) -> bytes:
-    """Return the bytes of one frame; raises ``ValueError`` when it would be larger than allowed."""
-    body = encode(value)
-    if len(body) > FRAME_BYTES_MAX:
-        raise ValueError(f"frame of {len(body)} bytes")
-    return len(body).to_bytes(4, "big") + body

@@ -1,25 +1,26 @@
 """From chat messages to the text that the model reads.
 
 Templates come with the weights and are other people's programs: they are rendered in Jinja's
-sandbox, in the engine process. Invariant: text of a caller never becomes a control token; a marker
-such as ``<|im_end|>`` inside it is broken by a zero-width space.
+sandbox, in the engine process. Invariant: text of a caller never becomes a control token, nor a place for
+a picture; a marker such as ``<|im_end|>`` inside it is broken by a zero-width space.
 """
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime
+from itertools import count, groupby
 from typing import Any, NoReturn
 
 import jinja2
 from jinja2.ext import loopcontrols
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
-from geminid.engines.openvino.messages import Call, Conversation, Message
-
-ZERO_WIDTH_SPACE = "\u200b"
+from geminid.core.content import Modality, Picture, Text
+from geminid.engines.openvino.eyes import ZERO_WIDTH_SPACE, harmless, place
+from geminid.engines.openvino.messages import Call, Content, Conversation, Message
 
 PLAIN_TEMPLATE = (
     "{% for message in messages %}"
@@ -41,10 +42,13 @@ class TemplateRefusal(ValueError):
 class Prompt:
     """A model's chat template, ready to render.
 
-    control_tokens: the texts of its markers. names: what else the template may use.
+    control_tokens: the texts of its markers. sees: whether the model takes pictures. names: what else the
+    template may use.
     """
 
-    def __init__(self, template: str, control_tokens: Sequence[str], **names: str | bool) -> None:
+    def __init__(
+        self, template: str, control_tokens: Sequence[str], *, sees: bool = False, **names: str | bool
+    ) -> None:
         environment = ImmutableSandboxedEnvironment(
             trim_blocks=True, lstrip_blocks=True, extensions=[loopcontrols]
         )
@@ -53,20 +57,22 @@ class Prompt:
         environment.globals["strftime_now"] = lambda form: datetime.now().strftime(form)
         self._template = environment.from_string(template or PLAIN_TEMPLATE)
         self._markers = re.compile("|".join(map(re.escape, control_tokens))) if control_tokens else None
+        self._sees = sees
         self._names = names
+        self._as_list = False
+        self._as_list = sees and not self._takes_words()
 
     def render(self, conversation: Conversation) -> str:
         """Return the prompt text; raises :class:`TemplateRefusal` with the template's own words."""
-        chat = [self._chat_message(message) for message in conversation.messages]
+        places = count()
+        chat = [self._chat_message(message, places) for message in conversation.messages]
         names: dict[str, Any] = {**self._names, **conversation.options}
         if conversation.tools:
             names["tools"] = [self._inert(json.loads(tool)) for tool in conversation.tools]
-        try:
-            return self._render(chat, names)
-        except (jinja2.TemplateError, TypeError, ValueError) as error:
-            if chat and chat[0]["role"] == "system":
-                return self._without_system(chat, names, error)
-            raise TemplateRefusal(str(error)) from error
+        text = self._rendered(chat, names)
+        if any(text.count(place(number)) != 1 for number in range(next(places))):
+            raise TemplateRefusal("The chat template of this model takes no pictures there.")
+        return text
 
     def follow_up(self, conversation: Conversation, words: str) -> str:
         """Return what stands behind an answer when the user then says ``words``: up to the next answer.
@@ -80,19 +86,56 @@ class Prompt:
             raise TemplateRefusal("The chat template of this model leaves answers out.")
         return behind
 
-    def _chat_message(self, message: Message) -> dict[str, Any]:
-        chat: dict[str, Any] = {"role": message.role, "content": self._inert(message.content)}
+    def passages(self, conversation: Conversation) -> Iterator[tuple[str, Modality]]:
+        """Yield what was read from media as it is rendered, in the order of the conversation."""
+        for message in conversation.messages:
+            for piece in () if isinstance(message.content, str) else message.content:
+                if isinstance(piece, Text) and piece.modality != "text":
+                    yield self._inert(piece.text), piece.modality
+
+    def _chat_message(self, message: Message, places: Iterator[int]) -> dict[str, Any]:
+        chat: dict[str, Any] = {"role": message.role, "content": self._words(message.content, places)}
         if message.name:
             chat["name"] = self._inert(message.name)
         if message.calls:
             chat["tool_calls"] = [self._tool_call(call) for call in message.calls]
         return chat
 
+    def _words(self, content: Content, places: Iterator[int]) -> str:
+        """Return content as text, with a place for each picture. Texts are joined before they are looked
+        at, so that no marker comes together from two."""
+        if isinstance(content, str):
+            return str(self._inert(content))
+        said: list[str] = []
+        for seen, pieces in groupby(content, key=lambda piece: isinstance(piece, Picture)):
+            if seen:
+                said += [place(next(places)) for _ in pieces]
+            else:
+                said.append(self._inert("".join(piece.text for piece in pieces if isinstance(piece, Text))))
+        return "".join(said)
+
+    def _takes_words(self) -> bool:
+        """Whether the template takes content as text; those of some models with eyes want a list."""
+        try:
+            return _HERE in self.render(Conversation((Message("user", _HERE),)))
+        except TemplateRefusal:
+            return False
+
     def _tool_call(self, call: Call) -> dict[str, Any]:
         arguments = self._inert(json.loads(call.args))
         return {"type": "function", "function": {"name": self._inert(call.name), "arguments": arguments}}
 
+    def _rendered(self, chat: list[dict[str, Any]], names: dict[str, Any]) -> str:
+        try:
+            return self._render(chat, names)
+        except (jinja2.TemplateError, TypeError, ValueError) as error:
+            if chat and chat[0]["role"] == "system":
+                return self._without_system(chat, names, error)
+            raise TemplateRefusal(str(error)) from error
+
     def _render(self, chat: list[dict[str, Any]], names: dict[str, Any]) -> str:
+        if self._as_list:
+            chat = [{**each, "content": [{"type": "text", "text": each["content"]}]} for each in chat]
         return self._template.render({**names, "messages": chat, "add_generation_prompt": True})
 
     def _without_system(self, chat: list[dict[str, Any]], names: dict[str, Any], error: Exception) -> str:
@@ -107,11 +150,13 @@ class Prompt:
             raise TemplateRefusal(str(again)) from again
 
     def _inert(self, value: Any) -> Any:
-        """Return a JSON value in which no text is a control token."""
-        if self._markers is None:
+        """Return a JSON value in which no text is a control token or a place for a picture."""
+        if self._markers is None and not self._sees:
             return value
         if isinstance(value, str):
-            return self._markers.sub(lambda match: match[0][0] + ZERO_WIDTH_SPACE + match[0][1:], value)
+            if self._markers is not None:
+                value = self._markers.sub(lambda match: match[0][0] + ZERO_WIDTH_SPACE + match[0][1:], value)
+            return harmless(value) if self._sees else value
         if isinstance(value, list):
             return [self._inert(item) for item in value]
         if isinstance(value, dict):

@@ -6,9 +6,11 @@ It knows forms and grammars, no process and no queue. Invariant: everything that
 
 from __future__ import annotations
 
+from itertools import chain
 from typing import NamedTuple
 
 from geminid.core.card import ModelCard
+from geminid.core.content import Picture, ToolResult
 from geminid.core.errors import FieldViolation, InvalidArgument
 from geminid.core.forms import THINKING_FORMS, ToolForm
 from geminid.core.request import EnumOutput, GenerateRequest, Tier
@@ -19,6 +21,8 @@ from geminid.engines.thinking import allowance
 from geminid.shape.ebnf import literal
 
 SCORED_LABELS_MAX = 256
+LOOKS_MAX = 64
+"""How often pictures may be looked at to score labels."""
 URGENCIES: dict[Tier, int] = {"priority": 0, "standard": 1, "flex": 2}
 
 
@@ -67,12 +71,19 @@ def plan(card: ModelCard, request: GenerateRequest) -> Plan:
 
 
 def _check_labels(request: GenerateRequest) -> None:
-    """Scoring costs the engine an answer for each label and candidate, and leaves no room for calls."""
+    """Scoring costs the engine an answer for each label and candidate, with a new look at each picture, and
+    leaves no room for calls."""
     if not request.logprobs or not isinstance(request.output, EnumOutput):
         return
     answers = len(request.output.labels) * request.candidates
+    looks = answers * _pictures(request)
     if answers > SCORED_LABELS_MAX:
         message = f"Log-probabilities can be given for at most {SCORED_LABELS_MAX} labels, not {answers}."
+    elif looks > LOOKS_MAX:
+        message = (
+            f"Log-probabilities of labels need a look at every picture for each label; that would be {looks} "
+            f"looks, at most {LOOKS_MAX} are taken."
+        )
     elif request.tools:
         message = "Log-probabilities of labels cannot be given where functions may be called instead."
     else:
@@ -80,6 +91,12 @@ def _check_labels(request: GenerateRequest) -> None:
     raise InvalidArgument(
         message, violations=(FieldViolation(message, "generation_config.response_logprobs"),)
     )
+
+
+def _pictures(request: GenerateRequest) -> int:
+    parts = [part for turn in request.turns for part in turn.parts]
+    results = (part.parts for part in parts if isinstance(part, ToolResult))
+    return sum(isinstance(part, Picture) for part in (*parts, *chain.from_iterable(results)))
 
 
 def _calling(form: ToolForm, request: GenerateRequest) -> CallForm | None:

@@ -1,16 +1,17 @@
 """One answer in the making: it may think, then speaks, then may call functions.
 
 Each of these is a stretch of its own. Where one ends, the next begins with everything so far as its
-prompt, which costs almost nothing because the engine has those tokens in its cache. So budgets and
-markers are enforced here, not asked for. It knows the pipeline and tokens, no link and no request but
-its own. Invariants: thoughts take at most their budget and at most half of ``tokens_max``; a call, once
-announced, is written under its grammar.
+prompt, which costs almost nothing because the engine has those tokens in its cache; only pictures are
+looked at again. So budgets and markers are enforced here, not asked for. It knows the pipeline and tokens,
+no link and no request but its own. Invariants: thoughts take at most their budget and at most half of
+``tokens_max``; a call, once announced, is written under its grammar.
 """
 
 from __future__ import annotations
 
+import functools
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import msgspec
@@ -19,7 +20,7 @@ from geminid.core.request import Sampling
 from geminid.engines.openvino.choosing import Choosing
 from geminid.engines.openvino.detokenize import TokenBytes
 from geminid.engines.openvino.messages import CallForm, Delta, Finish, Kind, Submit, Think
-from geminid.engines.openvino.pipeline import Draw, Pipeline
+from geminid.engines.openvino.pipeline import Draw, Pipeline, Prompt
 from geminid.engines.openvino.stretch import Step, Stretch
 from geminid.shape.ebnf import literal
 
@@ -29,11 +30,12 @@ LABEL_TOKENS_MAX = 64
 
 
 class Opened(NamedTuple):
-    """A prompt that is ready to be answered. ``behind``: tokens after a thought, before the answer."""
+    """A prompt that is ready to be answered, as it was rendered and as the pipeline takes it. ``behind``:
+    words after a thought, before the answer."""
 
     text: str
-    token_ids: list[int]
-    behind: list[int]
+    prompt: Prompt
+    behind: str
 
 
 class Spelling:
@@ -50,6 +52,15 @@ class Spelling:
     def control(self) -> Mapping[int, str]:
         """Control tokens and their names."""
         return self._control
+
+    def length_bytes(self, token_id: int) -> int:
+        """Return how long the spelling of a token is, control tokens included."""
+        return self._lengths.get(token_id, 0)
+
+    @functools.cached_property
+    def _lengths(self) -> dict[int, int]:
+        lengths = {token_id: len(spelled) for spelled, token_id in self._vocabulary.items()}
+        return lengths | {token_id: len(name.encode()) for token_id, name in self._control.items()}
 
     def marking(self, marker: str) -> TokenBytes:
         """Return the table in which ``marker`` can be found, even if control tokens spell it."""
@@ -76,8 +87,8 @@ class Writing:
         self._submit, self._candidate = submit, candidate
         self._pipeline, self._spelling = pipeline, spelling
         self._sampling = _seeded(submit.sampling, candidate)
-        self._prompt = opened.text
-        self._prompt_ids = list(opened.token_ids)
+        self._rendered = opened.text
+        self._prompt = opened.prompt
         self._behind = opened.behind
         self._left = tokens_max
         self._said = ""
@@ -171,8 +182,7 @@ class Writing:
     # -- the stretches --------------------------------------------------------------------------------
 
     def _think(self, think: Think, budget: int) -> None:
-        if opening := _missing(think.opening, self._prompt):
-            self._prompt_ids += self._pipeline.encode(opening)
+        self._go([], _missing(think.opening, self._rendered))
         self._kind = "thought"
         draw = self._pipeline.draw(self._sampling, budget, logprobs=False)
         self._stretch = self._begin(draw, stops=(think.stop,) if think.stop else (), marker=think.stop)
@@ -181,19 +191,19 @@ class Writing:
         """Close the thought as far as the model has not, and answer."""
         think = self._submit.think
         assert think is not None
-        self._prompt_ids += stretch.token_ids
+        rest = think.closing
         if think.follow_up:
-            self._prompt_ids += self._behind
-        else:
-            _, _, rest = think.closing.rpartition(think.stop) if stretch.stop else ("", "", think.closing)
-            self._prompt_ids += self._pipeline.encode(rest) if rest else []
+            rest = self._behind
+        elif stretch.stop:
+            _, _, rest = rest.rpartition(think.stop)
+        self._go(stretch.token_ids, rest)
         self._answer(tokens_min=1)
 
     def _answer(self, tokens_min: int = 0) -> None:
         submit, calling = self._submit, self._submit.calling
         self._kind = "text"
         if submit.think is None and submit.skip:
-            self._prompt_ids += self._pipeline.encode(_missing(submit.skip, self._prompt))
+            self._go([], _missing(submit.skip, self._rendered))
         if calling is not None and calling.forced:
             self._call(calling, [], "")
         elif submit.labels and submit.logprobs:
@@ -208,7 +218,7 @@ class Writing:
     def _call(self, calling: CallForm, kept: list[int], between: str) -> None:
         """Put the beginning of a call behind what was said, and let its rest be written."""
         self._kind = "call"
-        self._prompt_ids += kept + self._pipeline.encode(between + calling.begin + calling.opening)
+        self._go(kept, between + calling.begin + calling.opening)
         draw = self._pipeline.draw(self._sampling, self._left, logprobs=False, grammar=calling.grammar)
         self._stretch = self._begin(draw)
 
@@ -225,6 +235,11 @@ class Writing:
 
         return Choosing(labels, force, self._sampling)
 
+    def _go(self, token_ids: Sequence[int], words: str) -> None:
+        """Go on from here: what was written, then words of ours, become part of the prompt."""
+        if token_ids or words:
+            self._prompt = self._pipeline.then(self._prompt, token_ids, words)
+
     def _begin(
         self,
         draw: Draw,
@@ -234,7 +249,7 @@ class Writing:
         ending: bool = False,
     ) -> Stretch:
         return Stretch(
-            self._pipeline.add(self._prompt_ids, draw),
+            self._pipeline.add(self._prompt, draw),
             self._spelling.marking(marker) if marker else self._spelling.plain,
             stop_ids=self._pipeline.stop_ids,
             stops=stops,

@@ -5,17 +5,17 @@ Invariant: an answer is spelled by the same pieces in one body or in many chunks
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import msgspec
 
 from geminid.core import events
-from geminid.core.content import ToolCall
+from geminid.core.content import Modality, ToolCall
 from geminid.core.events import Answer, FinishReason, TokenLogprob
 from geminid.core.request import Tier
 from geminid.core.usage import Usage
 from geminid.wire.gemini.content import Content, FunctionCall, Part
-from geminid.wire.gemini.enums import Modality, ServiceTier, WireFinish
+from geminid.wire.gemini.enums import MediaModality, ServiceTier, WireFinish
 from geminid.wire.gemini.replies import (
     Candidate,
     GenerateContentResponse,
@@ -31,6 +31,13 @@ FINISHES: dict[FinishReason, WireFinish] = {
     FinishReason.STOP: WireFinish.STOP,
     FinishReason.MAX_TOKENS: WireFinish.MAX_TOKENS,
     FinishReason.MALFORMED_CALL: WireFinish.MALFORMED_FUNCTION_CALL,
+}
+_MODALITIES: dict[Modality, MediaModality] = {
+    "text": MediaModality.TEXT,
+    "image": MediaModality.IMAGE,
+    "audio": MediaModality.AUDIO,
+    "video": MediaModality.VIDEO,
+    "document": MediaModality.DOCUMENT,
 }
 CALLED = "Model generated function call(s)."
 
@@ -129,17 +136,22 @@ def usage_metadata(usage: Usage, telling: Telling = PLAIN) -> UsageMetadata:
         cached_content_token_count=usage.cached,
         candidates_token_count=usage.candidates,
         total_token_count=usage.total,
-        prompt_tokens_details=details(usage.prompt),
-        cache_tokens_details=details(usage.cached),
+        prompt_tokens_details=details(usage.by_modality()),
+        cache_tokens_details=details({"text": usage.cached}),
         thoughts_token_count=usage.thoughts,
         service_tier=ServiceTier(telling.tier),
         folded_character_count=telling.characters_folded,
     )
 
 
-def details(tokens: int) -> list[ModalityTokenCount] | None:
-    """Return ``tokens`` of text as a list by modality; nothing for none."""
-    return [ModalityTokenCount(modality=Modality.TEXT, token_count=tokens)] if tokens else None
+def details(tokens: Mapping[Modality, int]) -> list[ModalityTokenCount] | None:
+    """Return tokens as a list by modality; nothing for none."""
+    counts = [
+        ModalityTokenCount(modality=_MODALITIES[modality], token_count=count)
+        for modality, count in tokens.items()
+        if count
+    ]
+    return counts or None
 
 
 def logprobs_result(logprobs: Sequence[TokenLogprob], alternatives: int = 0) -> LogprobsResult:

@@ -44,8 +44,8 @@ def write_answer(usage: Usage) -> bytes:
         CountTokensResponse(
             total_tokens=usage.total,
             cached_content_token_count=usage.cached,
-            prompt_tokens_details=answers.details(usage.prompt),
-            cache_tokens_details=answers.details(usage.cached),
+            prompt_tokens_details=answers.details(usage.by_modality()),
+            cache_tokens_details=answers.details({"text": usage.cached}),
         )
     )
 

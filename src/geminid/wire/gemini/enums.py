@@ -81,6 +81,17 @@ class Modality(Enum):
     VIDEO = "VIDEO"
 
 
+class MediaModality(Enum):
+    """What tokens were read from."""
+
+    UNSPECIFIED = "MODALITY_UNSPECIFIED"
+    TEXT = "TEXT"
+    IMAGE = "IMAGE"
+    VIDEO = "VIDEO"
+    AUDIO = "AUDIO"
+    DOCUMENT = "DOCUMENT"
+
+
 class CallingMode(Enum):
     """Whether the model may, must or must not call functions."""
 

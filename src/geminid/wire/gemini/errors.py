@@ -63,6 +63,8 @@ TABLE: dict[type[Problem], Row] = {
     errors.PermissionDenied: Row(403, "PERMISSION_DENIED", _own_words),
     errors.NotFound: Row(404, "NOT_FOUND", _own_words),
     errors.UnknownModel: Row(404, "NOT_FOUND", _unknown_model),
+    errors.AlreadyExists: Row(409, "ALREADY_EXISTS", _own_words),
+    errors.Aborted: Row(409, "ABORTED", _own_words),
     errors.ResourceExhausted: Row(429, "RESOURCE_EXHAUSTED", _own_words),
     errors.Unavailable: Row(503, "UNAVAILABLE", _own_words),
     errors.DeadlineExceeded: Row(504, "DEADLINE_EXCEEDED", _own_words),

@@ -9,16 +9,15 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from geminid.core.content import ToolCall, ToolResult
+from geminid.core.content import Blob, FileRef, ToolCall, ToolResult
 from geminid.wire.gemini.complaints import Complaints
-from geminid.wire.gemini.content import Blob, FunctionCall, FunctionResponse, FunctionResponsePart
-from geminid.wire.gemini.refusals import MEDIA
+from geminid.wire.gemini.content import FunctionCall, FunctionResponse, FunctionResponsePart
+from geminid.wire.gemini.media import MediaReader
 from geminid.wire.protojson import FreeForm
 from geminid.wire.scalars import clip
 
 _STRUCT = "type.googleapis.com/google.protobuf.Struct"
 _EMPTY_NAME = "Name cannot be empty."
-_TEXT_TYPES = ("application/json",)
 
 
 def read_call(call: FunctionCall, path: str, complaints: Complaints) -> ToolCall:
@@ -34,11 +33,13 @@ def read_call(call: FunctionCall, path: str, complaints: Complaints) -> ToolCall
     return ToolCall(name=call.name or "", args=args or {}, id=call.id or "")
 
 
-def read_result(result: FunctionResponse, path: str, complaints: Complaints) -> ToolResult:
+def read_result(
+    result: FunctionResponse, path: str, media: MediaReader, complaints: Complaints
+) -> ToolResult:
     """Return what a function gave back. A response that is no object is put into one, as ``output``."""
     _check_name(result.name, path, complaints)
-    texts = [
-        _text(part, f"{path}.parts[{index}]", complaints)
+    parts = [
+        _medium(part, f"{path}.parts[{index}]", media, complaints)
         for index, part in enumerate(result.parts or ())
         if not complaints.full
     ]
@@ -46,7 +47,7 @@ def read_result(result: FunctionResponse, path: str, complaints: Complaints) -> 
         name=result.name or "",
         response=_response(result.response),
         id=result.id or "",
-        text=tuple(text for text in texts if text is not None),
+        parts=tuple(part for part in parts if part is not None),
     )
 
 
@@ -56,26 +57,16 @@ def _response(response: FreeForm | None) -> dict[str, Any]:
     return response.value if isinstance(response.value, dict) else {"output": response.value}
 
 
-def _text(part: FunctionResponsePart, path: str, complaints: Complaints) -> str | None:
-    """Return what a part of a response says, if it is text."""
-    if part.inline_data is None or part.file_data is not None:
-        name = "file_data" if part.file_data is not None else "data"
-        reason = MEDIA if part.file_data is not None else "a part needs inline_data."
-        complaints.refuse(f"{path}.{name}", reason)
+def _medium(
+    part: FunctionResponsePart, path: str, media: MediaReader, complaints: Complaints
+) -> Blob | FileRef | None:
+    if (part.inline_data is None) == (part.file_data is None):
+        complaints.refuse(f"{path}.data", "a part needs either inline_data or file_data.")
         return None
-    if not _is_text(part.inline_data):
-        complaints.refuse(f"{path}.inline_data", MEDIA)
-        return None
-    try:
-        return (part.inline_data.data or b"").decode()
-    except UnicodeDecodeError:
-        complaints.refuse(f"{path}.inline_data.data", "text must be encoded as UTF-8.")
-        return None
-
-
-def _is_text(blob: Blob) -> bool:
-    kind = (blob.mime_type or "").partition(";")[0].strip().lower()
-    return kind.startswith("text/") or kind in _TEXT_TYPES
+    if part.inline_data is not None:
+        return media.blob(part.inline_data, f"{path}.inline_data")
+    assert part.file_data is not None
+    return media.file(part.file_data, f"{path}.file_data")
 
 
 def _check_name(name: str | None, path: str, complaints: Complaints) -> None:

@@ -15,6 +15,7 @@ from geminid.wire.gemini.chunks import ChunkWriter
 from geminid.wire.gemini.complaints import Complaints
 from geminid.wire.gemini.enums import HarmBlockThreshold, HarmCategory, ServiceTier
 from geminid.wire.gemini.labels import check_labels
+from geminid.wire.gemini.media import RESOLUTIONS, MediaReader
 from geminid.wire.gemini.reading import LENIENT, Reading
 from geminid.wire.gemini.refusals import REFUSALS, Refusal, refused_in_request
 from geminid.wire.gemini.schema import GenerateContentRequest, GenerationConfig, SafetySetting
@@ -97,7 +98,8 @@ def read_message(
     """Return what an already parsed request asks for; complaints are raised before it returns."""
     config = message.generation_config or _NO_CONFIG
     _check_model(message.model, model, complaints)
-    turns = read_turns(message.contents, reading, complaints)
+    media = MediaReader(RESOLUTIONS[config.media_resolution], complaints)
+    turns = read_turns(message.contents, reading, media, complaints)
     system = read_system(message.system_instruction, complaints)
     check_config(config, model, reading.strict, complaints)
     thinking = read_thinking(config.thinking_config, reading.manner, complaints)

@@ -39,7 +39,7 @@ def _empty(value: object) -> bool:
     return not (value.value if isinstance(value, FreeForm) else value)
 
 
-MEDIA = "only text is supported by this server yet; images, audio, video and documents are not."
+_PROCESSING = "how media are processed cannot be chosen on this server."
 _CODE = "code execution is not supported by this server."
 _TOOL_ECHO = "tools of the server are not supported by this server yet."
 _FORMAT = "only JSON and enums can be answered in a form."
@@ -68,16 +68,13 @@ REFUSALS: tuple[Refusal, ...] = (
     Refusal("cached_content", "cached contents are not supported by this server yet.", _empty, "empty text"),
     Refusal("continuation_token", "this server never ends an answer for continuation.", _empty, "empty text"),
     Refusal("model_armor_config", "Model Armor is not supported by this server.", _empty, "an empty object"),
-    Refusal(_PART + "inline_data", MEDIA, _never),
-    Refusal(_PART + "file_data", MEDIA, _never),
     Refusal(_PART + "executable_code", _CODE, _never),
     Refusal(_PART + "code_execution_result", _CODE, _never),
     Refusal(_PART + "tool_call", _TOOL_ECHO, _never),
     Refusal(_PART + "tool_response", _TOOL_ECHO, _never),
-    Refusal(_PART + "video_metadata", MEDIA, _never),
-    Refusal(_PART + "media_processing", MEDIA, _empty, "an empty object"),
-    Refusal(_PART + "audio_transcription", MEDIA, _empty, "an empty object"),
-    Refusal(_PART + "speech_metadata", MEDIA, _empty, "an empty object"),
+    Refusal(_PART + "media_processing", _PROCESSING, _empty, "an empty object"),
+    Refusal(_PART + "audio_transcription", _PROCESSING, _empty, "an empty object"),
+    Refusal(_PART + "speech_metadata", _PROCESSING, _empty, "an empty object"),
     Refusal(
         _CONFIG + "response_mime_type",
         _FORMAT,

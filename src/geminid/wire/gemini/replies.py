@@ -6,7 +6,7 @@ Field order is the order of keys. What is ``None`` is not said; ``index`` is sai
 from __future__ import annotations
 
 from geminid.wire.gemini.content import Content
-from geminid.wire.gemini.enums import Modality, ServiceTier, WireFinish
+from geminid.wire.gemini.enums import MediaModality, ServiceTier, WireFinish
 from geminid.wire.protojson import Message
 from geminid.wire.scalars import Int32, Int64
 
@@ -14,7 +14,7 @@ from geminid.wire.scalars import Int32, Int64
 class ModalityTokenCount(Message):
     """Tokens of one kind of content."""
 
-    modality: Modality | None = None
+    modality: MediaModality | None = None
     token_count: Int32 | None = None
 
 

@@ -112,7 +112,7 @@ class GenerationConfig(Message):
     response_format: FreeForm | None = None
     response_modalities: list[Modality] | None = None
     thinking_config: ThinkingConfig | None = None
-    media_resolution: MediaResolution | None = None  # ignored: there is no media
+    media_resolution: MediaResolution | None = None
     speech_config: FreeForm | None = None
     image_config: FreeForm | None = None
     routing_config: FreeForm | None = None

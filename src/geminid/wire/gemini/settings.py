@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from geminid.core.request import Sampling
 from geminid.wire.gemini.complaints import Complaints
+from geminid.wire.gemini.enums import MediaResolution
 from geminid.wire.gemini.schema import GenerationConfig
 from geminid.wire.scalars import INT32_MAX
 
@@ -75,6 +76,9 @@ def check_config(config: GenerationConfig, model: str, strict: bool, complaints:
         complaints.say(_PATH + _TOKENS.field, _TOKENS.complaint(config.max_output_tokens))
     if config.logprobs is not None and not config.response_logprobs:
         complaints.refuse(_PATH + "logprobs", "logprobs needs response_logprobs to be true.")
+    if config.media_resolution is MediaResolution.ULTRA_HIGH:
+        reason = "MEDIA_RESOLUTION_ULTRA_HIGH can only be asked for a part."
+        complaints.refuse(_PATH + "media_resolution", reason)
     _check_stops(config.stop_sequences or [], complaints)
     _check_mime_type(config.response_mime_type, complaints)
     if strict:

@@ -1,7 +1,8 @@
-"""The server's end of the link to one engine process: start it, talk to it, see it end.
+"""The server's end of the link to one child process: start it, talk to it, see it end.
 
 It knows frames and a process, not what they mean. Invariant: ``closed`` is set exactly once, when
-the process is gone, and after that nothing more is received.
+the process is gone, and after that nothing more is received. The child is not trusted: what it sends and
+writes is bounded.
 """
 
 from __future__ import annotations
@@ -13,29 +14,28 @@ import logging
 import os
 import signal
 import socket
-import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import msgspec
 import psutil
 
-from geminid.engines.openvino.messages import decode_from_worker, frame
+from geminid.process.frames import FRAME_BYTES_MAX, HEADER_BYTES, frame
 
-WORKER = (sys.executable, "-m", "geminid.engines.openvino.worker")
-"""The command of an engine process; the number of its socket is added."""
 LAST_WORDS_LINES = 12
-SEND_BUFFER_BYTES_MAX = 64 * 1024 * 1024
+LINE_CHARACTERS_MAX = 2_000
 
-log = logging.getLogger("geminid.engine")
+log = logging.getLogger("geminid.process")
 
 
 class Link:
-    """One running engine process."""
+    """One running child process. ``name`` is what its lines are logged under."""
 
-    def __init__(self, process: asyncio.subprocess.Process, writer: asyncio.StreamWriter) -> None:
+    def __init__(self, process: asyncio.subprocess.Process, writer: asyncio.StreamWriter, name: str) -> None:
         self._process = process
         self._writer = writer
+        self._name = name
         self._last_words: collections.deque[str] = collections.deque(maxlen=LAST_WORDS_LINES)
         self.closed = asyncio.Event()
         self.frames = 0
@@ -45,12 +45,18 @@ class Link:
     async def start(
         cls,
         receive: Callable[[Any], None],
-        command: Sequence[str] = WORKER,
-        decode: Callable[[bytes], Any] = decode_from_worker,
+        command: Sequence[str],
+        decode: Callable[[bytes], Any],
+        *,
+        name: str = "engine",
+        environ: Mapping[str, str] | None = None,
+        folder: Path | None = None,
     ) -> Link:
-        """Start a process; each frame it sends is decoded and given to ``receive`` on the event loop.
+        """Start a process, whose command gets the number of its socket added.
 
-        Raises ``OSError`` when the machine cannot start one.
+        Each frame that it sends is decoded and given to ``receive`` on the event loop. environ, folder: its
+        environment and working directory, this process's own when not given. Raises ``OSError`` when the
+        machine cannot start one.
         """
         ours, theirs = socket.socketpair()
         with theirs, contextlib.ExitStack() as undo:
@@ -63,10 +69,12 @@ class Link:
                 stdout=asyncio.subprocess.DEVNULL,
                 stderr=asyncio.subprocess.PIPE,
                 start_new_session=True,
+                env=environ,
+                cwd=folder,
             )
             reader, writer = await asyncio.open_unix_connection(sock=ours)
             undo.pop_all()
-        link = cls(process, writer)
+        link = cls(process, writer, name)
         link._tasks = [
             asyncio.create_task(link._listen(reader, receive, decode)),
             asyncio.create_task(link._log()),
@@ -96,20 +104,25 @@ class Link:
         """The last lines that the process wrote to its standard error."""
         return "\n".join(self._last_words)
 
+    @property
+    def killed_by(self) -> int | None:
+        """The number of the signal that ended the process; None when it lives, or ended by itself."""
+        code = self._process.returncode
+        return -code if code is not None and code < 0 else None
+
     def death(self) -> str:
         """Say in words how the process ended."""
-        code = self._process.returncode
-        if code is None:
+        if self._process.returncode is None:
             return "running"
-        if code < 0:
-            return f"killed by {signal.Signals(-code).name}"
-        return f"exited with status {code}"
+        if self.killed_by is not None:
+            return f"killed by {signal.Signals(self.killed_by).name}"
+        return f"exited with status {self._process.returncode}"
 
     def kill(self) -> None:
-        """End the process at once."""
+        """End the process at once, and whatever it has started."""
         if self._process.returncode is None:
             with contextlib.suppress(ProcessLookupError):
-                os.kill(self.pid, signal.SIGKILL)
+                os.killpg(self.pid, signal.SIGKILL)  # it leads a session of its own
 
     async def close(self, grace_s: float = 2.0) -> None:
         """Hang up, and kill the process if it does not leave by itself."""
@@ -125,22 +138,24 @@ class Link:
     ) -> None:
         try:
             while True:
-                size = int.from_bytes(await reader.readexactly(4), "big")
+                size = int.from_bytes(await reader.readexactly(HEADER_BYTES), "big")
+                if size > FRAME_BYTES_MAX:
+                    raise ValueError(f"frame of {size} bytes")
                 body = await reader.readexactly(size)
                 self.frames += 1
                 receive(decode(body))
         except (asyncio.IncompleteReadError, ConnectionError):
             return
         except Exception:
-            log.exception("the engine process sent something unreadable")
+            log.exception("the %s process sent something unreadable", self._name)
             self.kill()
 
     async def _log(self) -> None:
         assert self._process.stderr is not None
-        while line := await self._process.stderr.readline():
-            text = line.decode("utf-8", "replace").rstrip()
+        while line := await _line(self._process.stderr):
+            text = _printable(line.decode("utf-8", "replace").rstrip())
             self._last_words.append(text)
-            log.info("engine %d: %s", self.pid, text)
+            log.info("%s %d: %s", self._name, self.pid, text)
 
     async def _wait(self) -> None:
         await self._process.wait()
@@ -150,3 +165,17 @@ class Link:
         logger.cancel()
         self._writer.close()
         self.closed.set()
+
+
+async def _line(stream: asyncio.StreamReader) -> bytes:
+    """Return the next line, empty at the end; of a line longer than the stream holds, what follows."""
+    try:
+        return await stream.readline()
+    except ValueError:  # reading must go on, or the child would wait for ever
+        return b"(a line too long to be told)\n"
+
+
+def _printable(line: str) -> str:
+    """What a child says may come from a file that it reads: no terminal is to obey it."""
+    shown = line.expandtabs()[:LINE_CHARACTERS_MAX]
+    return "".join(letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in shown)

@@ -12,12 +12,11 @@ from typing import Generic, TypeVar
 
 import msgspec
 
-from geminid.engines.openvino.messages import frame
+from geminid.process.frames import HEADER_BYTES, frame
 
 T = TypeVar("T")
 
 CHUNK_BYTES = 1 << 20
-HEADER_BYTES = 4
 
 
 class HungUp(Exception):
@@ -66,7 +65,7 @@ class Inbox(Generic[T]):
 
 
 class Outbox:
-    """Sends frames whole. A server that does not read makes the engine wait, not grow."""
+    """Sends frames whole. A server that does not read makes the process wait, not grow."""
 
     def __init__(self, link: socket.socket) -> None:
         self._link = link

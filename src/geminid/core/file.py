@@ -1,0 +1,52 @@
+"""Uploaded files as values: what is known of one, and what a caller wants of a new one.
+
+They know no bytes, no address and no spelling of any wire. Times are microseconds since 1970, UTC.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+FileState = Literal["processing", "active", "failed"]
+
+
+class File(msgspec.Struct, frozen=True, kw_only=True):
+    """A file of a project. ``id`` is its name without ``files/``, unique within the project.
+
+    ``duration_ms`` is known of sound and film that were looked into; ``fault`` says why a file has failed.
+    """
+
+    project: str
+    id: str
+    display_name: str = ""
+    mime_type: str
+    size_bytes: int
+    sha256_hex: str
+    created_us: int
+    updated_us: int
+    expires_us: int
+    state: FileState = "active"
+    duration_ms: int | None = None
+    fault: str = ""
+
+
+class NewFile(msgspec.Struct, frozen=True, kw_only=True):
+    """What a caller says of a file before its bytes come; what is empty or None was not said.
+
+    ``file_name`` is what the file is called where it comes from.
+    """
+
+    id: str = ""
+    display_name: str = ""
+    mime_type: str = ""
+    file_name: str = ""
+    size_bytes: int | None = None
+
+
+class Place(msgspec.Struct, frozen=True):
+    """Where a page of a list ended: the last file on it, by creation and id."""
+
+    created_us: int
+    id: str

@@ -23,6 +23,7 @@ TITLES = {
     "schema_speed": "Schemas",
     "classification": "Classification",
     "thinking": "Thinking",
+    "long_input": "Long input",
     "media": "Files and media",
 }
 

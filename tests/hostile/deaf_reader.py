@@ -1,7 +1,8 @@
 """The real reader process, but for the speech model: sound is decoded, and nothing is heard in it."""
 
 from geminid.media import process
-from geminid.media.tools import LateOcr, Tools, Transcript
+from geminid.media.late_tools import LateOcr
+from geminid.media.tools import Tools, Transcript
 
 
 class Deaf:

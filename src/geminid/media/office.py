@@ -10,23 +10,13 @@ import warnings
 from collections.abc import Callable
 from pathlib import Path
 
-import msgspec
-
 from geminid.media.bounds import Bounds
 from geminid.media.faults import Unreadable
 from geminid.media.office_archive import TYPES, check_archive, office_type
 from geminid.media.office_pictures import OfficePictures
+from geminid.media.office_told import Told
 from geminid.media.reading import Ask, Passage, Reading
 from geminid.media.tools import Tools
-
-
-class Told(msgspec.Struct, frozen=True):
-    """What was read of an office file: what it is, its Markdown, and what was left out."""
-
-    title: str
-    markdown: str
-    notes: tuple[str, ...] = ()
-
 
 Read = Callable[[Path, Bounds, OfficePictures], Told]
 
@@ -38,9 +28,8 @@ def read_office(source: Path, ask: Ask, bounds: Bounds, tools: Tools) -> Reading
     pictures = OfficePictures(ask, bounds, tools)
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter(
-                "ignore"
-            )  # about what the parsers leave out of a file that they could write again
+            # They are about what a parser leaves out of a file that it could write again.
+            warnings.simplefilter("ignore")
             told = _readers()[mime_type](source, bounds, pictures)
     except (Unreadable, MemoryError, RecursionError):
         raise

@@ -18,9 +18,9 @@ import openpyxl
 
 from geminid.media.bounds import Bounds
 from geminid.media.faults import Unreadable
-from geminid.media.office import Told
 from geminid.media.office_pictures import OfficePictures
 from geminid.media.office_table import markdown_table
+from geminid.media.office_told import Told
 
 ROWS_MAX = 1_048_576
 """Excel's own limit."""

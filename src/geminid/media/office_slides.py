@@ -14,9 +14,9 @@ from pptx.enum.shapes import MSO_SHAPE_TYPE
 
 from geminid.media.bounds import Bounds
 from geminid.media.faults import Unreadable
-from geminid.media.office import Told
 from geminid.media.office_pictures import OfficePictures
 from geminid.media.office_table import markdown_table
+from geminid.media.office_told import Told
 
 SHAPES_MAX = 100_000
 ROW_EMU = 360_000

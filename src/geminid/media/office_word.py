@@ -14,8 +14,8 @@ import mammoth
 from lxml import etree
 
 from geminid.media.bounds import Bounds
-from geminid.media.office import Told
 from geminid.media.office_pictures import OfficePictures
+from geminid.media.office_told import Told
 from geminid.media.text_html import markdown_of
 
 STYLES = "comment-reference => sup"

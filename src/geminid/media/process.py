@@ -23,10 +23,11 @@ import msgspec
 
 from geminid.core.errors import Problem
 from geminid.media.cpu_time import within
+from geminid.media.late_tools import LateOcr, LateSpeech
 from geminid.media.messages import Done, FromReader, Open, Probe, Read, Refused, ToReader, decode_to_reader
 from geminid.media.reading import Ask, Kind, Passage, Reading, Still
 from geminid.media.sniff import sniff
-from geminid.media.tools import LateOcr, LateSpeech, Tools
+from geminid.media.tools import Tools
 from geminid.process.confine import confine
 from geminid.process.inbox import HungUp, Inbox, Outbox
 from geminid.process.lifeline import die_with_parent

@@ -25,6 +25,7 @@ from geminid.catalog.speech import speech_card
 from geminid.config import Config, EngineConfig, MediaConfig
 from geminid.core import ids
 from geminid.core.card import EngineKind, ModelCard
+from geminid.core.disk import private_folder
 from geminid.core.errors import Problem
 from geminid.engines.openvino.fleet import Fleet, FleetConfig
 from geminid.engines.openvino.watchdog import Patience
@@ -36,10 +37,11 @@ from geminid.fetch.networks import read_networks
 from geminid.media.bounds import Bounds
 from geminid.media.library import Library, Maker
 from geminid.media.pool import PoolConfig, ReaderPool
+from geminid.media.reading import Ask, Reading
 from geminid.service.file_limits import FileLimits
 from geminid.service.files import Files
 from geminid.service.generate import Generator
-from geminid.service.locate import Locator
+from geminid.service.locate import Locator, local_file
 from geminid.service.resolve import Resolver
 from geminid.service.signatures import Signer, kept_secret
 from geminid.service.sweep import Sweeper
@@ -52,6 +54,8 @@ from geminid.web.app import Storage
 
 GIB = 1024**3
 KV_GIB_MAX = 8
+FETCHED_AHEAD = 2
+"""Media of one request that are on their way while every reader process has one of it."""
 
 log = logging.getLogger("geminid")
 
@@ -124,7 +128,13 @@ async def answering(
         served = Served((default, *_others(catalog, default, cache)), catalog.aliases)
         telemetry = Telemetry(lambda: [state for each in engines.values() for state in each.states()])
         resolver = Resolver(
-            room.pool, room.library, locator.open, room.incoming, ids.scratch_name, config.media.tokens
+            room.pool,
+            room.library,
+            locator.open,
+            room.incoming,
+            ids.scratch_name,
+            config.media.tokens,
+            config.media.processes + FETCHED_AHEAD,
         )
         generator = Generator(
             served, engines, telemetry.observe, resolver=resolver, long_input=config.engine.long_input
@@ -178,6 +188,11 @@ class Readers(msgspec.Struct, frozen=True):
     library: Library
     incoming: Path
 
+    async def read(self, path: Path, ask: Ask) -> Reading:
+        """Return what is in a file of this machine; raises ``InvalidArgument`` when it cannot be read."""
+        file = await local_file(path)
+        return await self.library.read(file.sha256, ask, lambda: self.pool.read(file.path.absolute(), ask))
+
 
 @asynccontextmanager
 async def readers(config: Config, catalog: Catalog, *, anywhere: bool = False) -> AsyncIterator[Readers]:
@@ -202,21 +217,17 @@ async def readers(config: Config, catalog: Catalog, *, anywhere: bool = False) -
 
 
 def _blobs(config: Config) -> Path:
-    folder = config.data() / "blobs"
-    folder.mkdir(parents=True, exist_ok=True)
-    return folder
+    return private_folder(config.data() / "blobs")
 
 
 def _incoming(folder: Path) -> Path:
     """Return an empty folder of this process's own, and clear up after those that were killed."""
-    folder.mkdir(parents=True, exist_ok=True)
-    for left in folder.iterdir():
+    for left in private_folder(folder).iterdir():
         if not left.name.isdecimal() or not psutil.pid_exists(int(left.name)):
             shutil.rmtree(left, ignore_errors=True)
     own = folder / str(os.getpid())
     shutil.rmtree(own, ignore_errors=True)
-    own.mkdir()
-    return own
+    return private_folder(own)
 
 
 def media_config(config: Config, catalog: Catalog, folders: tuple[Path, ...] | None = None) -> PoolConfig:

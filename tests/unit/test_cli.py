@@ -135,6 +135,18 @@ def test_loopback_is_judged_by_address(host, loopback):
     assert is_loopback(host) is loopback
 
 
+@pytest.mark.parametrize(
+    ("name", "reason"), [("nope.png", "No such file or directory."), (".", "It is not a file;")]
+)
+@pytest.mark.parametrize("command", [["read"], ["generate", "hi", "--model", "scripted", "--file"]])
+def test_a_file_that_cannot_be_read_is_named(geminid, tmp_path, command, name, reason):
+    done = geminid(*command, str(tmp_path / name))
+    assert done.returncode == 1
+    assert done.stderr.strip().splitlines()[0].startswith("error: ")
+    assert f"{tmp_path / name}: It" in done.stderr
+    assert reason in done.stderr
+
+
 def test_help_and_version_need_no_engine(geminid):
     assert "serve" in geminid("--help").stdout
     assert geminid("version").stdout.strip() == "0.1.0"

@@ -37,11 +37,16 @@ def request_of(
     """Return the request that the flags describe."""
     return GenerateRequest(
         model=card.name,
-        turns=(Turn("user", (*(FileRef(f"file://{path.absolute()}") for path in files), Text(prompt))),),
+        turns=(Turn("user", (*map(_reference, files), Text(prompt))),),
         system=(Text(system),) if system else (),
         tokens_max=tokens_max,
         sampling=Sampling(temperature=temperature, seed=seed),
     )
+
+
+def _reference(path: Path) -> FileRef:
+    """Return a reference to a file, by whose name a problem with it is told."""
+    return FileRef(f"file://{path.absolute()}", field=str(path))
 
 
 async def _generate(

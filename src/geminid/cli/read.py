@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,7 +14,7 @@ from geminid.catalog.catalog import Catalog
 from geminid.cli.terminal import errors, write_json
 from geminid.config import Config
 from geminid.core.content import Look
-from geminid.core.errors import FailedPrecondition
+from geminid.core.errors import InvalidArgument
 from geminid.media.reading import Ask, Reading
 
 
@@ -58,9 +57,8 @@ async def _read(config: Config, catalog: Catalog, paths: Sequence[Path], ask: As
 
 
 async def _read_one(room: Readers, path: Path, ask: Ask) -> Reading:
+    """Read a file; of several, the one that cannot be read is named."""
     try:
-        with path.open("rb") as file:
-            sha256 = await asyncio.to_thread(lambda: hashlib.file_digest(file, "sha256").hexdigest())
-    except OSError as error:
-        raise FailedPrecondition(f"{path} cannot be read: {error.strerror}") from error
-    return await room.library.read(sha256, ask, lambda: room.pool.read(path.absolute(), ask))
+        return await room.read(path, ask)
+    except InvalidArgument as problem:
+        raise InvalidArgument(f"{path}: {problem.message}") from problem

@@ -1,7 +1,7 @@
 """A file that is arriving: counted, hashed and written outside the event loop, in pieces.
 
 It knows no network. Invariant: it never grows beyond ``bytes_max``, memory holds one piece of it, and it is
-gone after a context that ends in an error.
+gone after a context that ends in an error. What the disk refuses is ``Unavailable``.
 """
 
 from __future__ import annotations
@@ -12,16 +12,18 @@ from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 
+from geminid.core.disk import disk
 from geminid.fetch.faults import Unfetchable
 
 PIECE_BYTES = 1024 * 1024
 
 
 class Draft:
-    """A new file at ``path``. Raises ``FileExistsError`` when there is one already."""
+    """A new file at ``path``, where there must be none."""
 
     def __init__(self, path: Path, bytes_max: int) -> None:
-        self._file = path.open("xb")
+        with disk():
+            self._file = path.open("xb")
         self._path = path
         self._bytes_max = bytes_max
         self._size_bytes = 0
@@ -57,7 +59,8 @@ class Draft:
     async def finish(self) -> str:
         """Put everything in its place and return its SHA-256, in lower-case hex."""
         await self._write()
-        await asyncio.to_thread(self._file.close)
+        with disk():
+            await asyncio.to_thread(self._file.close)
         return self._digest.hexdigest()
 
     async def _write(self) -> None:
@@ -67,4 +70,5 @@ class Draft:
             self._digest.update(piece)
             self._file.write(piece)
 
-        await asyncio.to_thread(write)
+        with disk():
+            await asyncio.to_thread(write)

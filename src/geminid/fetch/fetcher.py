@@ -81,7 +81,8 @@ class Fetcher:
     async def fetch(self, uri: str, path: Path) -> Fetched:
         """Write what is at an address to a new file.
 
-        Raises ``Unfetchable`` with words for the caller, or ``Unavailable`` when too many fetches wait.
+        Raises ``Unfetchable`` with words for the caller, or ``Unavailable`` when too many fetches wait or
+        the disk is full.
         """
         address = read_address(uri)
         async with self._turn():

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import msgspec
 
+from geminid.core.disk import private_folder
 from geminid.media.bounds import Bounds
 from geminid.media.reading import Ask, Reading
 
@@ -47,7 +48,7 @@ class Library:
         self._bytes: int | None = None
         self._running: dict[str, tuple[asyncio.Task[Reading], list[None]]] = {}
         if bytes_max:
-            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            private_folder(folder)
 
     async def read(self, sha256: str, ask: Ask, reader: Callable[[], Awaitable[Reading]]) -> Reading:
         """Return the reading of a file, by ``reader`` unless it is known or already being read."""

@@ -11,7 +11,7 @@ ID_CHARACTERS = 12
 _BASE36 = string.digits + string.ascii_lowercase
 _PREFIX = "files/"
 _URI = re.compile(
-    r"https?://[^?#]*/v1(?:beta|alpha)?/files/([^/?#:]+)(?::download)?(?:[?#].*)?", re.IGNORECASE
+    r"https?://[^?#]*/v1(?:beta|alpha)?/files/([a-z0-9-]{1,40})(?::download)?(?:[?#].*)?", re.IGNORECASE
 )
 """A file's address on this server, on Google's, or on whatever stands before this one."""
 

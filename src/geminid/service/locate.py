@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import stat
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -50,7 +51,7 @@ class Locator:
         """Have the file of a reference as long as the context lasts."""
         scheme, host = _parts(ref.uri)
         if self._local and scheme == "file":
-            yield await _local(Path(ref.uri.removeprefix("file://")))
+            yield await local_file(Path(ref.uri.removeprefix("file://")))
         elif self._files is not None and is_file_uri(ref.uri):
             stored = await self._files.find(project, ref.uri)
             yield Located(stored.path, stored.sha256_hex, stored.mime_type)
@@ -89,12 +90,16 @@ def _parts(uri: str) -> tuple[str, str]:
         return "", ""
 
 
-async def _local(path: Path) -> Located:
+async def local_file(path: Path) -> Located:
+    """Return a file of this machine; raises ``InvalidArgument`` for what is none or cannot be read."""
+
     def digest() -> str:
+        if not stat.S_ISREG(path.stat().st_mode):
+            raise InvalidArgument("It is not a file; save what a pipe or a device gives in one first.")
         with path.open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
 
     try:
         return Located(path, await asyncio.to_thread(digest), "")
     except OSError as error:
-        raise InvalidArgument(f"{path} cannot be read: {error.strerror}.") from error
+        raise InvalidArgument(f"It cannot be read: {error.strerror}.") from error

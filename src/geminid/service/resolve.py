@@ -21,6 +21,7 @@ import msgspec
 
 from geminid.core.card import ModelCard
 from geminid.core.content import Blob, FileRef, Modality, Part, Picture, Text, ToolResult, Turn
+from geminid.core.disk import disk
 from geminid.core.errors import FieldViolation, InvalidArgument
 from geminid.core.request import GenerateRequest
 from geminid.core.usage import Usage, added
@@ -68,7 +69,11 @@ class Resolved(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Resolver:
-    """Reads media for requests. ``incoming`` is a folder for bytes on their way to a parser."""
+    """Reads media for requests.
+
+    incoming: a folder for bytes on their way to a parser. at_once: media of one request that are fetched and
+    read together, so that a request with hundreds of them leaves room to the others.
+    """
 
     def __init__(
         self,
@@ -78,6 +83,7 @@ class Resolver:
         incoming: Path,
         new_id: Callable[[], str],
         tokens: Tokens = "own",
+        at_once: int = 4,
     ) -> None:
         self._pool = pool
         self._library = library
@@ -85,17 +91,19 @@ class Resolver:
         self._incoming = incoming
         self._new_id = new_id
         self._tokens = tokens
+        self._at_once = at_once
 
     async def resolve(self, request: GenerateRequest, card: ModelCard, project: str) -> Resolved:
         """Return the request as its model can take it.
 
-        Raises ``InvalidArgument`` with the field of a medium that cannot be read, and what looking for a
-        file or fetching an address raises.
+        Raises ``InvalidArgument`` with the field of a medium that cannot be read, ``Unavailable`` when the
+        disk is full, and what looking for a file or fetching an address raises.
         """
         media = list(dict.fromkeys(_media_of(request.turns)))
         if not media:
             return Resolved(request=request)
-        readings = dict(zip(media, await _all(self._read(one, card, project) for one in media), strict=True))
+        works = [partial(self._read, one, card, project) for one in media]
+        readings = dict(zip(media, await _all(works, self._at_once), strict=True))
         turns = tuple(Turn(turn.role, self._replaced(turn.parts, readings)) for turn in request.turns)
         return Resolved(
             request=msgspec.structs.replace(request, turns=turns),
@@ -129,7 +137,8 @@ class Resolver:
 
         async def read() -> Reading:
             try:
-                await asyncio.to_thread(bring, path)
+                with disk():
+                    await asyncio.to_thread(bring, path)
                 return await self._pool.read(path, ask)
             finally:
                 path.unlink(missing_ok=True)
@@ -220,9 +229,15 @@ def _at(medium: Medium, problem: InvalidArgument) -> InvalidArgument:
 T = TypeVar("T")
 
 
-async def _all(works: Iterable[Awaitable[T]]) -> list[T]:
-    """Do everything at once; the first failure ends the rest."""
-    tasks = [asyncio.ensure_future(work) for work in works]
+async def _all(works: Iterable[Callable[[], Awaitable[T]]], at_once: int) -> list[T]:
+    """Do everything, so many at once; the first failure ends the rest."""
+    free = asyncio.Semaphore(at_once)
+
+    async def done(work: Callable[[], Awaitable[T]]) -> T:
+        async with free:
+            return await work()
+
+    tasks = [asyncio.create_task(done(work)) for work in works]
     try:
         return await asyncio.gather(*tasks)
     finally:

@@ -6,15 +6,15 @@ It knows no wire. Invariant: what was acknowledged is on the disk; a file is the
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator
 from functools import partial
 from typing import Any, NamedTuple
 
 import msgspec
 from sqlalchemy import Connection
 
-from geminid.core.errors import FailedPrecondition, InvalidArgument, Unavailable
+from geminid.core.disk import disk
+from geminid.core.errors import FailedPrecondition, InvalidArgument
 from geminid.core.file import File
 from geminid.core.ids import Randomness
 from geminid.service import file_names, file_types
@@ -29,7 +29,6 @@ from geminid.store.uploads import Upload
 
 RESERVED_BYTES = 64 * 1024 * 1024
 """How far ahead of its bytes an upload takes of the project's limit."""
-DISK_RETRY_MS = 5_000
 SECOND_US = 1_000_000
 
 
@@ -210,14 +209,3 @@ class Session:
         )
         rows.put(connection, final)
         return final, namesake
-
-
-@contextmanager
-def disk() -> Iterator[None]:
-    """Turn what a disk says into what a caller is told."""
-    try:
-        yield
-    except OSError as error:
-        raise Unavailable(
-            f"The server cannot keep these bytes now: {error.strerror}.", retry_after_ms=DISK_RETRY_MS
-        ) from error

@@ -16,12 +16,13 @@ from functools import partial
 
 from sqlalchemy import Connection
 
+from geminid.core.disk import disk
 from geminid.core.errors import Aborted, AlreadyExists, FailedPrecondition, NotFound
 from geminid.core.file import File, NewFile
 from geminid.core.ids import Randomness
 from geminid.service.file_limits import FileLimits
 from geminid.service.files import Files, NowUs, now_us
-from geminid.service.upload_session import SECOND_US, Means, Session, disk
+from geminid.service.upload_session import SECOND_US, Means, Session
 from geminid.store import files as file_rows
 from geminid.store import uploads as rows
 from geminid.store.blobs import Appender, Blobs

@@ -11,6 +11,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol
 
+from geminid.core.disk import private_folder
+
 HEAD_BYTES = 4096
 BLOCK_BYTES = 1024 * 1024
 
@@ -29,8 +31,7 @@ class Blobs:
     """A folder of bytes."""
 
     def __init__(self, folder: Path) -> None:
-        folder.mkdir(parents=True, exist_ok=True)
-        self._folder = folder
+        self._folder = private_folder(folder)
 
     def path(self, key: str) -> Path:
         """Return where the bytes of a key lie, or would lie."""

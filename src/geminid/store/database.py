@@ -8,13 +8,14 @@ when it has raised, nothing of it is.
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, TypeVar
 
 import sqlalchemy
-from sqlalchemy import Connection, Engine, event
+from sqlalchemy import URL, Connection, Engine, event
 from sqlalchemy.exc import DBAPIError, OperationalError
 
 from geminid.core.errors import FailedPrecondition, Unavailable
@@ -104,19 +105,27 @@ def connect(url: str) -> Engine:
 def _open(url: str) -> Engine:
     engine = connect(url)
     try:
+        _make_private(engine.url)
         with engine.connect() as connection:
             found = _version(connection)
         if found != VERSION:
             from geminid.store import migrate  # Alembic takes half a second to import
 
             migrate.upgrade(engine, found)
-    except DBAPIError as error:
+    except (DBAPIError, OSError) as error:
         engine.dispose()
-        raise FailedPrecondition(f"The database {engine.url!r} cannot be used: {error.orig}") from error
+        said = error.orig if isinstance(error, DBAPIError) else error.strerror
+        raise FailedPrecondition(f"The database {engine.url!r} cannot be used: {said}") from error
     except BaseException:
         engine.dispose()
         raise
     return engine
+
+
+def _make_private(url: URL) -> None:
+    """Make the file of a new SQLite database its owner's alone; what lies beside it gets its mode."""
+    if url.get_backend_name() == "sqlite" and url.database:
+        os.close(os.open(url.database, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
 
 
 def _version(connection: Connection) -> str | None:

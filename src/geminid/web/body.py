@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import zlib
 
 from starlette.requests import ClientDisconnect, Request
@@ -20,7 +21,8 @@ async def read_body(request: Request, bytes_max: int) -> bytes:
     if encoding == "identity":
         return await _receive(request, bytes_max)
     if encoding == "gzip":
-        return _unpack(await _receive(request, bytes_max), bytes_max)
+        packed = await _receive(request, bytes_max)
+        return await asyncio.to_thread(_unpack, packed, bytes_max)
     raise InvalidArgument(f"Content-Encoding {encoding} is not supported; send identity or gzip.")
 
 

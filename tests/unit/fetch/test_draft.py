@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from geminid.core.errors import Unavailable
 from geminid.fetch.draft import PIECE_BYTES, Draft
 from geminid.fetch.faults import Unfetchable
 
@@ -41,7 +42,10 @@ async def test_a_full_disk_leaves_nothing(tmp_path):
     before, handler = resource.getrlimit(resource.RLIMIT_FSIZE), signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     resource.setrlimit(resource.RLIMIT_FSIZE, (PIECE_BYTES, before[1]))
     try:
-        with pytest.raises(OSError, match="File too large"), Draft(tmp_path / "x", 2**30) as draft:
+        with (
+            pytest.raises(Unavailable, match=r"now: File too large\."),
+            Draft(tmp_path / "x", 2**30) as draft,
+        ):
             for _ in range(3):
                 await draft.add(bytes(PIECE_BYTES - 1))
             await draft.finish()

@@ -54,7 +54,11 @@ async def test_a_file_is_found_by_every_form_of_its_name(tmp_path, form):
 
 
 @pytest.mark.parametrize(
-    "uri", ["https://example.com/report.pdf", "https://h/files/x", "gs://b/o", "https://h/v1beta/files/", ""]
+    "uri",
+    [
+        *("https://example.com/report.pdf", "https://h/files/x", "gs://b/o", "https://h/v1beta/files/", ""),
+        *("https://h/api/v1/files/report.pdf", "https://h/v1/files/a/b", f"https://h/v1/files/{'a' * 41}"),
+    ],
 )
 def test_other_addresses_are_no_files(uri):
     assert not is_file_uri(uri)

@@ -2,7 +2,9 @@
 
 import asyncio
 import contextlib
+import errno
 import hashlib
+import pathlib
 from itertools import count
 
 import pytest
@@ -10,7 +12,7 @@ import pytest
 import make
 from geminid.core.card import ModelCard
 from geminid.core.content import Blob, FileRef, Look, Picture, Text, ToolCall, ToolResult, Turn
-from geminid.core.errors import InvalidArgument, PermissionDenied
+from geminid.core.errors import InvalidArgument, PermissionDenied, Unavailable
 from geminid.core.usage import Usage
 from geminid.media.bounds import Bounds
 from geminid.media.faults import Unreadable
@@ -178,6 +180,29 @@ async def test_a_caller_who_leaves_leaves_nothing_on_disk(resolver):
     asked.cancel()
     await asyncio.gather(asked, return_exceptions=True)
     await asyncio.sleep(0.05)
+
+
+async def test_of_many_media_a_few_are_read_at_once_and_all_in_the_end(resolver):
+    pool = FakePool()
+    pool.gate = asyncio.Event()
+    blobs = [Blob("image/png", b"%d" % n) for n in range(300)]
+    asked = asyncio.create_task(parts_of(resolver(pool), *blobs))
+    while len(pool.asked) < 4:
+        await asyncio.sleep(0.01)
+    await asyncio.sleep(0.05)
+    assert len(pool.asked) == 4
+    pool.gate.set()
+    assert await asked == tuple(Text(f"\nsaw {n}\n", "image") for n in range(300))
+
+
+async def test_a_full_disk_is_unavailable_and_tells_no_path(resolver, monkeypatch):
+    def full(path, data):
+        raise OSError(errno.ENOSPC, "No space left on device", str(path))
+
+    monkeypatch.setattr(pathlib.Path, "write_bytes", full)
+    with pytest.raises(Unavailable) as caught:
+        await parts_of(resolver(FakePool()), PNG)
+    assert caught.value.message == "The server cannot keep these bytes now: No space left on device."
 
 
 async def test_usage_is_told_as_it_is(resolver):

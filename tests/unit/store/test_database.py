@@ -64,6 +64,18 @@ async def test_what_was_kept_is_there_after_the_next_start(tmp_path):
     await second.close()
 
 
+async def test_a_new_database_is_its_owners_alone(database, tmp_path):
+    await database.write(lambda connection: None)
+    assert {path.name: oct(path.stat().st_mode & 0o777) for path in tmp_path.iterdir()} == dict.fromkeys(
+        ("geminid.db", "geminid.db-wal", "geminid.db-shm"), "0o600"
+    )
+
+
+async def test_a_database_in_a_folder_that_is_not_there_is_refused(tmp_path):
+    with pytest.raises(FailedPrecondition, match="No such file or directory"):
+        await Database.open(sqlite_url(tmp_path / "nowhere" / "geminid.db"))
+
+
 async def test_a_database_of_a_later_version_is_left_alone(tmp_path):
     url = sqlite_url(tmp_path / "geminid.db")
     await (await Database.open(url)).close()

@@ -40,8 +40,9 @@ serve: setup  ## pull the default model if it is absent, serve on 127.0.0.1:8080
 	$(BIN)/geminid serve --pull $(SERVE_ARGS)
 
 test: setup-dev setup-js  ## every test
-	$(BIN)/coverage run -m pytest -q
+	$(BIN)/python -m pytest -q -n 2 --dist loadfile -m "not e2e" --cov --cov-report=
 	$(BIN)/coverage report --include='src/geminid/core/*,src/geminid/wire/*' --fail-under=95
+	$(BIN)/python -m pytest -q -m e2e
 
 prove: setup-dev  ## the long runs behind the promises: every random case on the real engine
 	PROVE=all $(BIN)/python -m pytest -q -s \

@@ -4,8 +4,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from serving import Server, serving
+
+settings.register_profile("house", deadline=None)  # how long an example takes is no property of the code
+settings.load_profile("house")
 
 SCRIPT = Path(__file__).parent / "script.toml"
 

@@ -45,6 +45,7 @@ def test_a_file_and_a_card_of_ones_own_are_served_side_by_side(gguf, tmp_path):
     environ = {
         "GEMINID_CATALOG_CARDS": str(tmp_path / "cards.toml"),
         "GEMINID_SERVER_DATA": str(tmp_path / "data"),
+        "GEMINID_CATALOG_CACHE": str(tmp_path / "data" / "cache"),  # nothing is here but what is named
         "GEMINID_ENGINE_PRECISION": "packed",  # converts in half the time
         "GEMINID_ENGINE_KV_CACHE_GIB": "1",
     }

@@ -266,7 +266,7 @@ def test_ctrl_c_in_a_real_process_leaves_nothing(tmp_path, source):
     process.start()
     wait_for_unpack(cache)
     os.kill(process.pid, signal.SIGINT)
-    process.join(10)
+    process.join(60)
     assert process.exitcode == 1
     assert left_over(cache) == []
 

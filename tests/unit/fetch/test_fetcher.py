@@ -122,7 +122,7 @@ async def test_an_empty_file_is_a_file(path):
 async def test_a_file_of_somebody_else_is_left_alone(path):
     path.write_text("mine")
     async with origin(ok()) as server:
-        with pytest.raises(FileExistsError):
+        with pytest.raises(Unavailable):
             await fetcher().fetch(server.url(), path)
     assert path.read_text() == "mine"
 

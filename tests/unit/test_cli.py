@@ -147,6 +147,23 @@ def test_a_file_that_cannot_be_read_is_named(geminid, tmp_path, command, name, r
     assert reason in done.stderr
 
 
+@pytest.mark.parametrize(
+    ("flags", "said"), [(("--fps", "0"), "--fps"), (("--start", "3", "--end", "3"), "after --start")]
+)
+def test_a_stretch_or_rate_that_there_cannot_be_is_a_wrong_command(geminid, flags, said):
+    done = geminid("read", "film.mp4", *flags)
+    assert done.returncode == 2
+    assert said in done.stderr
+
+
+def test_several_files_are_read_under_their_names(geminid, tmp_path):
+    (tmp_path / "a.txt").write_text("words of a\n")
+    (tmp_path / "b.txt").write_text("words of b")
+    a, b = (str(tmp_path / name) for name in ("a.txt", "b.txt"))
+    assert geminid("read", a, b).stdout == f"[{a}]\nwords of a\n[{b}]\nwords of b\n"
+    assert geminid("read", a).stdout == "words of a\n"
+
+
 def test_help_and_version_need_no_engine(geminid):
     assert "serve" in geminid("--help").stdout
     assert geminid("version").stdout.strip() == "0.1.0"

@@ -100,13 +100,16 @@ def read(
     start: Annotated[float, typer.Option(help="Where to begin in sound and film, seconds.", min=0.0)] = 0.0,
     end: Annotated[float | None, typer.Option(help="Where to end, seconds.", min=0.0)] = None,
     fps: Annotated[
-        float | None, typer.Option(help="Frames of film looked at, each second.  [default: 1]", max=24.0)
+        float | None,
+        typer.Option(help="Frames of film looked at, each second.  [default: 1]", min=0.001, max=24.0),
     ] = None,
     json: JsonFlag = False,
     data: DataFlag = None,
     config: ConfigFlag = None,
 ) -> None:
     """Show what a model would be given of files."""
+    if end is not None and end <= start:
+        raise typer.BadParameter("it must be after --start.", param_hint="--end")
     settings = read_settings(config, server__data=data, log__level="error").config
     start_logging(settings)
     with told():

@@ -51,7 +51,8 @@ async def _read(config: Config, catalog: Catalog, paths: Sequence[Path], ask: As
             if json:
                 read_files.append(ReadFile.of(path, reading))
             else:
-                sys.stdout.write(reading.text.rstrip("\n") + "\n")
+                named = f"[{path}]\n" if len(paths) > 1 else ""
+                sys.stdout.write(named + reading.text.rstrip("\n") + "\n")
     if json:
         write_json({"files": read_files})
 

@@ -201,7 +201,7 @@ class ReaderPool:
             )
         except OSError as error:
             raise Unavailable(
-                f"No process can be started to read files: {error}", retry_after_ms=RETRY_AFTER_MS
+                f"No process can be started to read files: {error.strerror}.", retry_after_ms=RETRY_AFTER_MS
             ) from error
         reader.link.send(self._opening())
         return reader

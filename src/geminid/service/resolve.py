@@ -187,7 +187,9 @@ def _passage_modality(part: Passage | Still) -> Modality | None:
 
 
 def _ask(medium: Medium, mime_type: str, card: ModelCard) -> Ask:
-    return Ask(mime_type=mime_type, look=medium.look, eyes=card.sees)
+    # What is read for a model without eyes is the same at every resolution, and is read once.
+    look = medium.look if card.sees else msgspec.structs.replace(medium.look, resolution=None)
+    return Ask(mime_type=mime_type, look=look, eyes=card.sees)
 
 
 def _media_of(turns: Iterable[Turn]) -> Iterator[Medium]:

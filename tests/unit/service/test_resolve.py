@@ -158,6 +158,13 @@ async def test_the_same_bytes_are_read_once(resolver):
     assert len(pool.asked) == 1
 
 
+async def test_a_model_without_eyes_needs_one_reading_for_all_resolutions(resolver):
+    pool = FakePool()
+    looks = [Look(resolution=resolution) for resolution in (None, "low", "high")]
+    await parts_of(resolver(pool), *(Blob("image/png", b"png", look=look) for look in looks))
+    assert len(pool.asked) == 1
+
+
 async def test_a_medium_that_cannot_be_read_is_told_by_its_field(resolver):
     bad = Blob("image/png", b"bad", field="contents[3].parts[1].inline_data")
     with pytest.raises(InvalidArgument) as caught:

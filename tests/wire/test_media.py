@@ -31,6 +31,19 @@ def test_a_medium_keeps_its_place_its_bytes_and_the_path_of_its_field():
     assert text == Text("?")
 
 
+def test_a_data_uri_is_media_inside_the_request():
+    blob, _ = read({"fileData": {"fileUri": "data:image/png;base64,AAAA", "displayName": "cat"}})
+    assert blob == Blob("image/png", b"\0\0\0", field="contents[0].parts[0].file_data", name="cat")
+    blob, _ = read({"fileData": {"fileUri": "DATA:;base64,AAAA", "mimeType": "image/png"}})
+    assert (blob.mime_type, blob.data) == ("image/png", b"\0\0\0")
+
+
+@pytest.mark.parametrize("uri", ["data:image/png,AAAA", "data:image/png;base64", "data:image/png;base64,A*A"])
+def test_a_broken_data_uri_is_refused_by_its_path(uri):
+    fields, _ = refusal({"fileData": {"fileUri": uri}})
+    assert fields == ["contents[0].parts[0].file_data.file_uri"]
+
+
 def test_a_path_in_a_counted_request_is_the_path_of_the_body_that_was_sent():
     inner = {"contents": [{"parts": [{"fileData": {"fileUri": "files/x"}}]}], "model": "models/m"}
     body = json.dumps({"generateContentRequest": inner}).encode()

@@ -49,6 +49,9 @@ class Located(NamedTuple):
     mime_type: str
 
 
+Readings = Mapping[int, Reading]
+"""Readings by the identity of their medium: to compare two media is to compare all their bytes."""
+
 Locate = Callable[[FileRef, str], AbstractAsyncContextManager[Located]]
 """Opens what a reference of a project's request means: the file is there as long as the context lasts."""
 
@@ -99,15 +102,15 @@ class Resolver:
         Raises ``InvalidArgument`` with the field of a medium that cannot be read, ``Unavailable`` when the
         disk is full, and what looking for a file or fetching an address raises.
         """
-        media = list(dict.fromkeys(_media_of(request.turns)))
+        media = list(_media_of(request.turns))
         if not media:
             return Resolved(request=request)
         works = [partial(self._read, one, card, project) for one in media]
-        readings = dict(zip(media, await _all(works, self._at_once), strict=True))
+        readings = dict(zip(map(id, media), await _all(works, self._at_once), strict=True))
         turns = tuple(Turn(turn.role, self._replaced(turn.parts, readings)) for turn in request.turns)
         return Resolved(
             request=msgspec.structs.replace(request, turns=turns),
-            figures=_figures(_media_of(request.turns), readings) if self._tokens == "google" else None,
+            figures=_figures(media, readings) if self._tokens == "google" else None,
         )
 
     async def _read(self, medium: Medium, card: ModelCard, project: str) -> Reading:
@@ -145,11 +148,11 @@ class Resolver:
 
         return await self._library.read(sha256, ask, read)
 
-    def _replaced(self, parts: Iterable[P], readings: Mapping[Medium, Reading]) -> tuple[Part, ...]:
+    def _replaced(self, parts: Iterable[P], readings: Readings) -> tuple[Part, ...]:
         replaced: list[Part] = []
         for part in parts:
             if isinstance(part, Blob | FileRef):
-                replaced += self._shown(part, readings[part])
+                replaced += self._shown(part, readings[id(part)])
             elif isinstance(part, ToolResult) and part.parts:
                 inner = self._replaced(part.parts, readings)
                 shown = tuple(each for each in inner if isinstance(each, Text | Picture))
@@ -214,10 +217,10 @@ def _plain(blob: Blob) -> Reading | None:
     return Reading(kind="text", mime_type=blob.mime_type, parts=(Passage(text, "text"),))
 
 
-def _figures(media: Iterable[Medium], readings: Mapping[Medium, Reading]) -> dict[Modality, int]:
+def _figures(media: Iterable[Medium], readings: Readings) -> dict[Modality, int]:
     figures: dict[Modality, int] = {}
     for medium in media:
-        figures = added(figures, google_tokens(readings[medium].measures, medium.look.resolution))
+        figures = added(figures, google_tokens(readings[id(medium)].measures, medium.look.resolution))
     return figures
 
 

@@ -5,6 +5,7 @@ It knows no bytes' meaning and fetches nothing. Invariant: a part comes out whol
 
 from __future__ import annotations
 
+import base64
 import re
 from collections.abc import Mapping
 from fractions import Fraction
@@ -77,17 +78,34 @@ class MediaReader:
             name=blob.display_name or "",
         )
 
-    def file(self, file: wire.FileData, path: str, look: Look | None = None) -> FileRef | None:
-        """Return a reference to media elsewhere."""
+    def file(self, file: wire.FileData, path: str, look: Look | None = None) -> Blob | FileRef | None:
+        """Return a reference to media elsewhere, or the media that a ``data:`` URI has in it (RFC 2397)."""
         if not file.file_uri:
             self._complaints.refuse(f"{path}.file_uri", "file_uri must not be empty.")
             return None
+        if file.file_uri[:5].lower() == "data:":
+            return self._in_uri(file.file_uri, file, path, look)
         return FileRef(
             uri=file.file_uri,
             mime_type=self._mime_type(file.mime_type, path) if file.mime_type else "",
             look=look or Look(resolution=self._resolution),
             field=self._complaints.at(path),
             name=file.display_name or "",
+        )
+
+    def _in_uri(self, uri: str, file: wire.FileData, path: str, look: Look | None) -> Blob | None:
+        head, comma, body = uri[5:].partition(",")
+        said, *parameters = head.split(";")
+        try:
+            if not comma or "base64" not in parameters:
+                raise ValueError
+            data = base64.b64decode(body, validate=True)
+        except ValueError:
+            self._complaints.refuse(f"{path}.file_uri", "a data: URI needs a MIME type and base64 in it.")
+            return None
+        mime_type = file.mime_type or said
+        return self.blob(
+            wire.Blob(data=data, mime_type=mime_type, display_name=file.display_name), path, look
         )
 
     def _mime_type(self, said: str, path: str) -> str:

@@ -140,6 +140,11 @@ class Fleet:
         return weights + self._config.kv_cache_gib * 1024**3 + PROCESS_BYTES + looking
 
 
+ARITHMETIC: dict[str, str | int | float | bool] = {"INFERENCE_PRECISION_HINT": "f32"}
+"""Processors with bf16 would compute in it: then an answer differs by whether its prefix was computed or found,
+and the same seed gives another answer. It was no faster here either (decision 5)."""
+
+
 def load_of(config: FleetConfig, card: ModelCard, folder: Path) -> Load:
     """Return what an engine process is told to load."""
     return Load(
@@ -150,7 +155,7 @@ def load_of(config: FleetConfig, card: ModelCard, folder: Path) -> Load:
         kv_cache_gib=config.kv_cache_gib,
         batch_tokens_max=config.batch_tokens_max,
         sequences_max=config.sequences_max,
-        properties={"INFERENCE_NUM_THREADS": config.threads} if config.threads else {},
+        properties=ARITHMETIC | ({"INFERENCE_NUM_THREADS": config.threads} if config.threads else {}),
         sees=card.sees,
         picture_tokens_max=card.picture_tokens_max,
     )

@@ -141,8 +141,8 @@ class Fleet:
 
 
 ARITHMETIC: dict[str, str | int | float | bool] = {"INFERENCE_PRECISION_HINT": "f32"}
-"""Processors with bf16 would compute in it: then an answer differs by whether its prefix was computed or found,
-and the same seed gives another answer. It was no faster here either (decision 5)."""
+"""Processors with bf16 would compute in it: then an answer differs by whether its prefix was computed or
+found, and the same seed gives another answer. It was no faster here either (decision 5)."""
 
 
 def load_of(config: FleetConfig, card: ModelCard, folder: Path) -> Load:

@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 UV := $(BIN)/python -m uv
 SERVE_ARGS ?=
 
-.PHONY: setup setup-dev setup-js serve test prove lint format bench lock docs clean
+.PHONY: setup setup-dev setup-js setup-postgres serve test prove lint format bench lock docs clean
 
 setup: $(VENV)/.run-ready  ## environment from the hashed lock
 
@@ -36,10 +36,15 @@ tests/contract/js/node_modules/.ready: tests/contract/js/package-lock.json
 	cd tests/contract/js && npm ci --silent --no-audit --no-fund
 	@touch $@
 
+# The tests start servers of their own from the distribution's package; they need no running one.
+setup-postgres:
+	@ls /usr/lib/postgresql/*/bin/postgres > /dev/null 2>&1 || \
+	  { [ "$$(id -u)" = 0 ] || SUDO=sudo; $$SUDO apt-get update -qq && $$SUDO apt-get install -yqq --no-install-recommends postgresql; }
+
 serve: setup  ## pull the default model if it is absent, serve on 127.0.0.1:8080
 	$(BIN)/geminid serve --pull $(SERVE_ARGS)
 
-test: setup-dev setup-js  ## every test
+test: setup-dev setup-js setup-postgres  ## every test
 	$(BIN)/python -m pytest -q -n 2 --dist loadfile -m "not e2e" --cov --cov-report=
 	$(BIN)/coverage report --include='src/geminid/core/*,src/geminid/wire/*' --fail-under=95
 	$(BIN)/python -m pytest -q -m e2e
@@ -58,7 +63,7 @@ format: setup-dev
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-bench: setup-dev requirements/bench.txt
+bench: setup-dev setup-postgres requirements/bench.txt
 	$(UV) pip install --quiet --compile-bytecode --python $(BIN)/python --require-hashes -r requirements/bench.txt
 	$(BIN)/python -m benchmarks.run
 

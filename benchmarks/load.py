@@ -195,15 +195,60 @@ def _reply(seconds: float, reads: list[tuple[float, bytes]]) -> Reply:
     )
 
 
+class Paced(msgspec.Struct, frozen=True, kw_only=True):
+    """The same body on ``connections`` connections, each asking again every ``period_ms``, out of step.
+
+    A connection that is late asks at once, so a server that stalls is not asked less.
+    """
+
+    kind: Literal["paced"] = "paced"
+    port: int
+    path: str
+    body: str
+    connections: int
+    period_ms: float
+    seconds: float
+
+
+async def _paced(job: Paced) -> Hammered:
+    connections = await connect(job.port, job.connections)
+    request = request_bytes(job.path, job.body)
+    result = Hammered(seconds=0, answers=0, events=0, errors=0, latencies_s=[], client_cpu_s=0)
+    cpu_s, began_s = time.process_time(), time.perf_counter()
+    period_s = job.period_ms / 1000
+
+    async def one(number: int, connection: Connection) -> None:
+        due_s = began_s + period_s * number / job.connections
+        while due_s - began_s < job.seconds:
+            if (early_s := due_s - time.perf_counter()) > 0:
+                await asyncio.sleep(early_s)
+            asked_s = time.perf_counter()
+            await connection.ask(request)
+            result.latencies_s.append(time.perf_counter() - asked_s)
+            result.answers += 1
+            result.errors += not connection.reads or not connection.reads[0][1].startswith(b"HTTP/1.1 200")
+            due_s += period_s
+
+    await asyncio.gather(*(one(number, each) for number, each in enumerate(connections)))
+    result.seconds = time.perf_counter() - began_s
+    result.client_cpu_s = time.process_time() - cpu_s
+    for connection in connections:
+        connection.close()
+    return result
+
+
 class Job(msgspec.Struct, frozen=True):
-    """One of the three kinds of work."""
+    """One of the four kinds of work."""
 
     wave: Wave | None = None
     hammer: Hammer | None = None
     pool: Pool | None = None
+    paced: Paced | None = None
 
 
 async def _done(job: Job) -> Waved | Hammered | Pooled:
+    if job.paced:
+        return await _paced(job.paced)
     if job.pool:
         return await _pool(job.pool)
     return await (_wave(job.wave) if job.wave else _hammer(cast("Hammer", job.hammer)))

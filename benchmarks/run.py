@@ -25,6 +25,8 @@ SCENARIOS = (
     "recovery",
     "wire",
     "http_servers",
+    "metering",
+    "soak",
     "long_input",
     "schema_speed",
     "classification",

@@ -1,7 +1,7 @@
-"""Write docs/reference/{configuration,cli,errors}.md from the code. ``--check`` only compares."""
+"""Write docs/reference/{configuration,cli,errors,admin-api}.md from the code. ``--check`` only compares."""
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import get_args
 
@@ -10,6 +10,8 @@ from typer.main import get_command
 
 from geminid.cli.main import app
 from geminid.config import settings
+from geminid.wire.admin.document import reference
+from geminid.wire.admin.operations import OPERATIONS
 from geminid.wire.gemini.errors import TABLE
 
 REFERENCE = Path(__file__).parent / "reference"
@@ -61,9 +63,7 @@ def cli() -> str:
         "",
     ]
     group = get_command(app)
-    context = typer.Context(group, info_name="geminid")
-    for name in group.list_commands(context):
-        command = group.get_command(context, name)
+    for name, command in _commands(group, typer.Context(group, info_name="geminid")):
         lines += [f"## geminid {name}", "", command.help or "", "", "| option | meaning |", "|---|---|"]
         for parameter in command.params:
             label = (
@@ -78,6 +78,21 @@ def cli() -> str:
             lines.append(f"| `{label}` | {getattr(parameter, 'help', '') or ''} |")
         lines.append("")
     return "\n".join(lines).rstrip() + "\n"
+
+
+def _commands(group: object, context: typer.Context, before: str = "") -> Iterator[tuple[str, object]]:
+    """Yield every command with its name, those of groups among them."""
+    for name in group.list_commands(context):
+        command = group.get_command(context, name)
+        if hasattr(command, "list_commands"):
+            yield from _commands(command, typer.Context(command, info_name=name), f"{before}{name} ")
+        else:
+            yield f"{before}{name}", command
+
+
+def admin_api() -> str:
+    """Every operation of administration."""
+    return reference(OPERATIONS)
 
 
 def errors() -> str:
@@ -97,7 +112,12 @@ def errors() -> str:
     return "\n".join(lines) + "\n"
 
 
-PAGES: dict[str, Callable[[], str]] = {"configuration.md": configuration, "cli.md": cli, "errors.md": errors}
+PAGES: dict[str, Callable[[], str]] = {
+    "configuration.md": configuration,
+    "cli.md": cli,
+    "errors.md": errors,
+    "admin-api.md": admin_api,
+}
 
 
 def main() -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+from postgres import Postgres, postgres
 from serving import Server, serving
 
 settings.register_profile("house", deadline=None)  # how long an example takes is no property of the code
@@ -29,3 +30,18 @@ def real(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     with serving(folder, "--pull", environ={"GEMINID_ENGINE_KV_CACHE_GIB": "1"}) as server:
         server.wait_ready()
         yield server
+
+
+@pytest.fixture(scope="session")
+def postgresql() -> Iterator[Postgres]:
+    """A PostgreSQL server, of which every test takes a database of its own."""
+    with postgres("max_connections=200", "fsync=off") as server:
+        yield server
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """An empty database, once of each kind."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path / 'geminid.db'}"
+    return request.getfixturevalue("postgresql").database()

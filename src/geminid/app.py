@@ -10,8 +10,10 @@ import asyncio
 import logging
 import os
 import shutil
-from collections.abc import AsyncIterator
+import socket
+from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
+from importlib.metadata import version
 from pathlib import Path
 
 import msgspec
@@ -19,6 +21,7 @@ import psutil
 from starlette.types import ASGIApp
 
 from geminid.catalog.catalog import Catalog
+from geminid.catalog.pricebook import load_prices
 from geminid.catalog.pull import located
 from geminid.catalog.served import Served
 from geminid.catalog.speech import speech_card
@@ -34,28 +37,52 @@ from geminid.engines.script import read_script
 from geminid.engines.scripted import ScriptedEngine
 from geminid.fetch.fetcher import FetchConfig, Fetcher
 from geminid.fetch.networks import read_networks
+from geminid.fetch.post import post
 from geminid.media.bounds import Bounds
 from geminid.media.library import Library, Maker
 from geminid.media.pool import PoolConfig, ReaderPool
 from geminid.media.reading import Ask, Reading
+from geminid.service.administration import Administration, administration_of
+from geminid.service.budgets import Budgets
+from geminid.service.catalogue import Following
+from geminid.service.digests import Digester
 from geminid.service.file_limits import FileLimits
 from geminid.service.files import Files
-from geminid.service.generate import Generator
+from geminid.service.generate import Generator, Observe, RequestRecord
+from geminid.service.hooks import HookSigner
+from geminid.service.keys import Keys
 from geminid.service.locate import Locator, local_file
+from geminid.service.meter import Meter, wall_ms
+from geminid.service.outbox import Outbox
+from geminid.service.prices import Book
+from geminid.service.recorder import Recorder
+from geminid.service.recovery import Recovery
 from geminid.service.resolve import Resolver
+from geminid.service.retention import Retention
 from geminid.service.signatures import Signer, kept_secret
 from geminid.service.sweep import Sweeper
 from geminid.service.uploads import Uploads
+from geminid.service.vitals import Vitals
 from geminid.store.blobs import Blobs
-from geminid.store.database import Database, sqlite_url
+from geminid.store.database import Database
+from geminid.store.hot import Hot
+from geminid.store.owners import Owner
 from geminid.telemetry import Telemetry
+from geminid.tracing import tracing_to
 from geminid.web import app as web
+from geminid.web.admin.api import AdminApi
 from geminid.web.app import Storage
+from geminid.web.auth import Doorkeeper
 
 GIB = 1024**3
+NO_PRESET = "none"
 KV_GIB_MAX = 8
 FETCHED_AHEAD = 2
 """Media of one request that are on their way while every reader process has one of it."""
+HOLD_MARGIN_MS = 60_000
+"""What a hold lives longer than the longest request."""
+BORN_MS_APART = 2_000
+"""Two looks at when a process was started differ by less than this."""
 
 log = logging.getLogger("geminid")
 
@@ -74,11 +101,19 @@ class Answering(msgspec.Struct, frozen=True, kw_only=True):
         await self.engine.ready(self.served.default)
 
 
+class Watching(msgspec.Struct, frozen=True):
+    """Who is told of requests beside the metrics, and the figures of the database that these show."""
+
+    vitals: Vitals | None = None
+    observers: tuple[Observe, ...] = ()
+
+
 class App(Answering, frozen=True, kw_only=True):
     """A whole server."""
 
     config: Config
     asgi: ASGIApp
+    keys: Keys
 
 
 @asynccontextmanager
@@ -91,14 +126,52 @@ async def running(config: Config, catalog: Catalog, default: ModelCard) -> Async
     signer = Signer(kept_secret(config.data()))
     async with AsyncExitStack() as stack:
         room = await stack.enter_async_context(readers(config, catalog))
-        storage = await stack.enter_async_context(storing(config, room.pool))
+        database = await stack.enter_async_context(keeping(config))
+        storage = await stack.enter_async_context(storing(config, database, room.pool))
+        book = book_of(config, database)
+        vitals, recorder = Vitals(database), Recorder(config.telemetry.timelines)
+        meter = await stack.enter_async_context(metering(config, database, book, vitals))
+        models = (default.name, *catalog.by_name)
+        acts = await administration_of(
+            database, book, configured=config.server.keys, models=models, recorder=recorder
+        )
+        watching = Watching(vitals, (recorder.observe, *await stack.enter_async_context(tracing(config))))
         fetcher = fetcher_of(config.media)
         locator = Locator(storage.files, fetcher, room.incoming, ids.scratch_name)
-        parts = await stack.enter_async_context(answering(config, catalog, default, room, locator))
-        asgi = web.build(
-            parts.generator, parts.engine, default, parts.telemetry, signer, config.server, storage
+        parts = await stack.enter_async_context(
+            answering(config, catalog, default, room, locator, meter, watching)
         )
-        yield App(**msgspec.structs.asdict(parts), config=config, asgi=asgi)
+        generator = parts.generator
+        following = Following(acts.aliases, parts.served, lambda served: setattr(generator, "served", served))
+        stack.push_async_callback(following.close)
+        await following.start()
+        asgi = web.build(
+            parts.generator,
+            parts.engine,
+            default,
+            parts.telemetry,
+            signer,
+            config.server,
+            storage,
+            Doorkeeper(acts.keys),
+            AdminApi(acts, version("geminid")).routes(),
+        )
+        yield App(**msgspec.structs.asdict(parts), config=config, asgi=asgi, keys=acts.keys)
+
+
+@asynccontextmanager
+async def administering(config: Config, catalog: Catalog) -> AsyncIterator[Administration]:
+    """Open what administers the database, whether or not servers run on it."""
+    async with keeping(config) as database:
+        yield await administration_of(
+            database, book_of(config, database), configured=config.server.keys, models=catalog.by_name
+        )
+
+
+async def is_open(config: Config) -> bool:
+    """Return whether a server would take any key: there is none, neither in the settings nor kept."""
+    async with keeping(config) as database:
+        return await Keys(database, await Digester.open(database), config.server.keys).open()
 
 
 @asynccontextmanager
@@ -112,9 +185,16 @@ async def answering_locally(config: Config, catalog: Catalog, default: ModelCard
 
 @asynccontextmanager
 async def answering(
-    config: Config, catalog: Catalog, default: ModelCard, room: Readers, locator: Locator
+    config: Config,
+    catalog: Catalog,
+    default: ModelCard,
+    room: Readers,
+    locator: Locator,
+    meter: Meter | None = None,
+    watching: Watching | None = None,
 ) -> AsyncIterator[Answering]:
-    """Build the engines and what asks them."""
+    """Build the engines and what asks them; without a meter, what they do is not counted."""
+    watching = watching or Watching()
     cache = config.cache()
     async with AsyncExitStack() as stack:
         engines: dict[EngineKind, Engine] = {
@@ -126,7 +206,9 @@ async def answering(
         for engine in engines.values():
             stack.push_async_callback(engine.close)
         served = Served((default, *_others(catalog, default, cache)), catalog.aliases)
-        telemetry = Telemetry(lambda: [state for each in engines.values() for state in each.states()])
+        telemetry = Telemetry(
+            lambda: [state for each in engines.values() for state in each.states()], watching.vitals
+        )
         resolver = Resolver(
             room.pool,
             room.library,
@@ -137,7 +219,13 @@ async def answering(
             config.media.processes + FETCHED_AHEAD,
         )
         generator = Generator(
-            served, engines, telemetry.observe, resolver=resolver, long_input=config.engine.long_input
+            served,
+            engines,
+            _all_of((telemetry.observe, *watching.observers)),
+            resolver=resolver,
+            meter=meter,
+            long_input=config.engine.long_input,
+            keep_words=bool(config.telemetry.otlp_endpoint) and config.telemetry.prompts,
         )
         yield Answering(
             served=served, generator=generator, engine=engines[default.engine], telemetry=telemetry
@@ -145,12 +233,93 @@ async def answering(
 
 
 @asynccontextmanager
-async def storing(config: Config, pool: ReaderPool) -> AsyncIterator[Storage]:
-    """Open what is kept, clear up after the last process, and close it all at the end."""
+async def keeping(config: Config) -> AsyncIterator[Database]:
+    """Open the database, and close it at the end."""
+    config.data().mkdir(parents=True, exist_ok=True)
+    database = await Database.open(config.database())
+    try:
+        yield database
+    finally:
+        await database.close()
+
+
+@asynccontextmanager
+async def tracing(config: Config) -> AsyncIterator[tuple[Observe, ...]]:
+    """Build what sends traces, if they are wanted anywhere, and send the last of them at the end."""
+    if not config.telemetry.otlp_endpoint:
+        yield ()
+        return
+    sent = tracing_to(config.telemetry.otlp_endpoint, prompts=config.telemetry.prompts)
+    try:
+        yield (sent.observe,)
+    finally:
+        await asyncio.to_thread(sent.close)
+
+
+def _all_of(observers: Sequence[Observe]) -> Observe:
+    """Tell each observer; one that fails must cost nobody an answer."""
+
+    def observe(record: RequestRecord) -> None:
+        for each in observers:
+            try:
+                each(record)
+            except Exception:
+                log.exception("request %s cannot be observed", record.id)
+
+    return observe
+
+
+@asynccontextmanager
+async def metering(config: Config, database: Database, book: Book, vitals: Vitals) -> AsyncIterator[Meter]:
+    """Build the meter, clear up after processes that died, and settle everything at the end."""
+    me = _owner()
     async with AsyncExitStack() as stack:
-        config.data().mkdir(parents=True, exist_ok=True)
-        database = await Database.open(sqlite_url(config.data() / "geminid.db"))
-        stack.push_async_callback(database.close)
+        retention = Retention(database, config.billing.usage_days)
+        outbox = Outbox(database, post, await HookSigner.open(database))
+        look = Budgets(database).look
+        chores = (book.refresh, retention.sweep, look, outbox.send, vitals.refresh, database.checkpoint)
+        recovery = Recovery(database, me, _lives, chores=chores)
+        stack.push_async_callback(recovery.close)
+        hot = Hot(database.engine, wall_ms)
+        stack.push_async_callback(hot.close)
+        meter = Meter(hot, book, owner=me.id, ttl_ms=config.server.request_ms_max + HOLD_MARGIN_MS)
+        stack.push_async_callback(meter.close)
+        await book.refresh()
+        await recovery.start()
+        yield meter
+
+
+def book_of(config: Config, database: Database) -> Book:
+    """Return the price book: presets, the operator's file, and what was set in the database."""
+    billing = config.billing
+    use = {"": None, NO_PRESET: ""}.get(billing.preset, billing.preset)
+    return Book(load_prices(Path(billing.prices).expanduser() if billing.prices else None, use), database)
+
+
+def _owner() -> Owner:
+    """Return this process, under a name that no other has or had."""
+    pid = os.getpid()
+    return Owner(
+        id=ids.scratch_name(), host=socket.gethostname(), pid=pid, born_ms=_born_ms(pid), heartbeat_ms=0
+    )
+
+
+def _born_ms(pid: int) -> int:
+    return round(psutil.Process(pid).create_time() * 1000)
+
+
+def _lives(pid: int, born_ms: int) -> bool:
+    try:
+        ended = psutil.Process(pid).status() == psutil.STATUS_ZOMBIE  # nobody has asked for its status yet
+        return not ended and abs(_born_ms(pid) - born_ms) < BORN_MS_APART
+    except psutil.NoSuchProcess:
+        return False
+
+
+@asynccontextmanager
+async def storing(config: Config, database: Database, pool: ReaderPool) -> AsyncIterator[Storage]:
+    """Open what is kept of files, clear up after the last process, and close it all at the end."""
+    async with AsyncExitStack() as stack:
         blobs = Blobs(_blobs(config))
         files = Files(database, blobs, pool.probe)
         stack.push_async_callback(files.close)

@@ -173,6 +173,41 @@ class FilesConfig(msgspec.Struct, frozen=True, kw_only=True):
     ] = ""
 
 
+class StoreConfig(msgspec.Struct, frozen=True, kw_only=True):
+    """Where projects, keys, money and files' names are kept."""
+
+    url: Annotated[
+        str,
+        Meta(
+            description="Address of the database, such as postgresql://user:password@host/name. Empty: "
+            "SQLite, in the data directory."
+        ),
+    ] = ""
+
+
+class BillingConfig(msgspec.Struct, frozen=True, kw_only=True):
+    """Prices and usage."""
+
+    prices: Annotated[
+        str, Meta(description="A TOML file with prices of your own, over the preset that it chooses.")
+    ] = ""
+    preset: Annotated[
+        str,
+        Meta(
+            description="The preset of prices, such as official, platform or discount; none is none at all. "
+            "Empty: as the file of prices says, else official."
+        ),
+    ] = ""
+    usage_days: Annotated[
+        int,
+        Meta(
+            description="Days for which each request is kept by itself; older ones are summed up by the "
+            "hour. 0: for ever. The ledger always is.",
+            ge=0,
+        ),
+    ] = 0
+
+
 class ScriptedConfig(msgspec.Struct, frozen=True, kw_only=True):
     """The engine that answers from a script."""
 
@@ -188,6 +223,30 @@ class LogConfig(msgspec.Struct, frozen=True, kw_only=True):
         Literal["debug", "info", "warning", "error"], Meta(description="The least that is logged.")
     ] = "info"
     access: Annotated[bool, Meta(description="One line for each request.")] = True
+    format: Annotated[
+        Literal["text", "json"], Meta(description="Lines for people, or one JSON object a line.")
+    ] = "text"
+
+
+class TelemetryConfig(msgspec.Struct, frozen=True, kw_only=True):
+    """What is told of requests."""
+
+    timelines: Annotated[
+        int,
+        Meta(
+            description="Of so many of the last requests, the times of all phases are kept in memory.", ge=0
+        ),
+    ] = 1_000
+    otlp_endpoint: Annotated[
+        str,
+        Meta(
+            description="An OTLP collector that traces are sent to over HTTP, such as http://127.0.0.1:4318; "
+            "needs geminid[otel]. Empty: none."
+        ),
+    ] = ""
+    prompts: Annotated[
+        bool, Meta(description="Traces also tell what was asked and answered. Mind who can read them.")
+    ] = False
 
 
 class Config(msgspec.Struct, frozen=True, kw_only=True):
@@ -198,14 +257,21 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     engine: EngineConfig = EngineConfig()
     media: MediaConfig = MediaConfig()
     files: FilesConfig = FilesConfig()
+    store: StoreConfig = StoreConfig()
+    billing: BillingConfig = BillingConfig()
     scripted: ScriptedConfig = ScriptedConfig()
     log: LogConfig = LogConfig()
+    telemetry: TelemetryConfig = TelemetryConfig()
 
     def data(self) -> Path:
         """Return the directory of what geminid keeps."""
         if self.server.data:
             return Path(self.server.data).expanduser()
         return Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share") / "geminid"
+
+    def database(self) -> str:
+        """Return the address of the database."""
+        return self.store.url or f"sqlite:///{self.data() / 'geminid.db'}"
 
     def cache(self) -> Path:
         """Return the directory of weights."""

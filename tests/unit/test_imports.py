@@ -21,17 +21,21 @@ MAY_IMPORT = {
     "catalog": {"core"},
     "media": {"core", "process"},
     "fetch": {"core"},
-    "store": {"core"},
+    "store": {"core", "billing"},
     "engines": {"core", "shape", "process"},
-    "service": {"core", "catalog", "engines.protocol", "fetch", "media", "store"},
+    "service": {"core", "billing", "catalog", "engines.protocol", "fetch", "media", "store"},
     "config": {"core"},
     "telemetry": {"engines.protocol", "service"},
+    "tracing": {"core", "service"},
     "web": {"core", "wire", "service", "config", "telemetry", "catalog.manners", "engines.protocol"},
     "cli": {
         *("core", "wire", "catalog", "config", "app", "media.reading", "process.confine"),
-        *("engines.openvino.weights", "engines.openvino.fleet"),
+        *("engines.openvino.weights", "engines.openvino.fleet", "web.admin"),
     },
-    "app": {"core", "catalog", "engines", "fetch", "media", "service", "store", "telemetry", "web", "config"},
+    "app": {
+        *("core", "catalog", "engines", "fetch", "media", "service", "store", "telemetry", "tracing", "web"),
+        "config",
+    },
 }
 """Room by room, what it may import of ours beside itself."""
 

@@ -39,3 +39,57 @@ def test_two_servers_in_one_process_do_not_share_their_figures():
     one, other = Telemetry(list), Telemetry(list)
     one.observe(RequestRecord(model="m", asked="m", id="1", outcome="finished"))
     assert 'outcome="finished"' not in other.expose().decode()
+
+
+class Figures:
+    holds_open, messages_waiting = 3, 1
+
+
+def test_money_limits_and_phases_are_counted():
+    telemetry = Telemetry(list, Figures())
+    telemetry.observe(
+        RequestRecord(
+            model="m",
+            asked="m",
+            id="1",
+            tier="flex",
+            outcome="finished",
+            cost_nano=1_234,
+            read_s=0.0,
+            accepted_s=0.01,
+            first_token_s=0.2,
+            took_s=1.0,
+        )
+    )
+    telemetry.observe(
+        RequestRecord(
+            model="m",
+            asked="m",
+            id="2",
+            outcome="RESOURCE_EXHAUSTED",
+            refused_by=("GenerateRequestsPerDay", "credits"),
+        )
+    )
+    text = telemetry.expose().decode()
+    for line in (
+        'geminid_cost_nano_dollars_total{model="m",tier="flex"} 1234.0',
+        'geminid_refusals_total{limit="GenerateRequestsPerDay",model="m"} 1.0',
+        'geminid_refusals_total{limit="credits",model="m"} 1.0',
+        'geminid_phase_seconds_count{model="m",phase="prefill"} 1.0',
+        'geminid_phase_seconds_bucket{le="1.0",model="m",phase="decode"} 1.0',
+        "geminid_holds_open 3.0",
+        "geminid_messages_waiting 1.0",
+    ):
+        assert line in text
+
+
+def test_the_access_line_has_fields_and_no_word_of_a_request(caplog):
+    made = RequestRecord(
+        model="m", asked="a", id="1", project="p", key_name="k", outcome="finished", took_s=0.5
+    )
+    made.answered.append("secret")
+    with caplog.at_level("INFO", "geminid.access"):
+        Telemetry(list).observe(made)
+    (line,) = caplog.records
+    assert (line.fields["receipt"], line.fields["project"], line.fields["took_ms"]) == ("1", "p", 500)
+    assert "secret" not in f"{line.getMessage()}{line.fields}"

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from geminid.core import errors
-from geminid.core.errors import FieldViolation, Problem
+from geminid.core.errors import FieldViolation, OutOfCredits, Problem, QuotaExceeded, QuotaViolation
 from geminid.wire.gemini.errors import TABLE, row_of, write_error, write_error_event
 
 
@@ -109,3 +109,53 @@ def test_a_new_kind_takes_the_row_of_its_ancestor():
         pass
 
     assert row_of(Newer) is TABLE[errors.UnknownModel]
+
+
+def test_limits_that_are_reached_are_told_in_googles_full_shape():
+    minute = QuotaViolation("GenerateRequestsPerMinutePerProjectPerModel-FreeTier", "x.com/requests", 15)
+    day = QuotaViolation("GenerateRequestsPerDayPerProjectPerModel-FreeTier", "x.com/requests", 1000)
+    problem = QuotaExceeded("gemini-3.1-flash-lite", (minute, day), retry_after_ms=26_070)
+    status, body = write_error(problem)
+    error = json.loads(body)["error"]
+    assert (status, error["code"], error["status"]) == (429, 429, "RESOURCE_EXHAUSTED")
+    assert error["message"].splitlines()[1:] == [
+        "* Quota exceeded for metric: x.com/requests, limit: 15, model: gemini-3.1-flash-lite",
+        "* Quota exceeded for metric: x.com/requests, limit: 1000, model: gemini-3.1-flash-lite",
+        "Please retry in 26.07s.",
+    ]
+    help_, failure, retry = error["details"]
+    assert help_ == {
+        "@type": "type.googleapis.com/google.rpc.Help",
+        "links": [
+            {
+                "description": "Learn more about Gemini API quotas",
+                "url": "https://ai.google.dev/gemini-api/docs/rate-limits",
+            }
+        ],
+    }
+    assert failure["@type"] == "type.googleapis.com/google.rpc.QuotaFailure"
+    assert failure["violations"][0] == {
+        "quotaMetric": "x.com/requests",
+        "quotaId": "GenerateRequestsPerMinutePerProjectPerModel-FreeTier",
+        "quotaDimensions": {"location": "global", "model": "gemini-3.1-flash-lite"},
+        "quotaValue": "15",
+    }
+    assert retry == {"@type": "type.googleapis.com/google.rpc.RetryInfo", "retryDelay": "26.07s"}
+
+
+def test_a_limit_that_never_clears_has_no_retry_info():
+    problem = QuotaExceeded("m", (QuotaViolation("a", "b", 0),))
+    _, body = write_error(problem)
+    error = json.loads(body)["error"]
+    assert "limit: 0, model: m" in error["message"]
+    assert "retry in" not in error["message"]
+    assert [each["@type"].rpartition(".")[2] for each in error["details"]] == ["Help", "QuotaFailure"]
+
+
+def test_a_project_that_cannot_pay_is_told_so_with_402():
+    status, body = write_error(OutOfCredits("Nothing is left."))
+    error = json.loads(body)["error"]
+    assert (status, error) == (
+        402,
+        {"code": 402, "message": "Nothing is left.", "status": "RESOURCE_EXHAUSTED"},
+    )

@@ -26,19 +26,22 @@ class Prices(msgspec.Struct, frozen=True, kw_only=True):
     presets: tuple[Preset, ...]
 
 
-def load_prices(extra: Path | None = None) -> Prices:
+def load_prices(extra: Path | None = None, use: str | None = None) -> Prices:
     """Read the shipped presets and, over them, the operator's file.
 
-    Without a choice of his, :data:`DEFAULT_PRESET` is used and listed. A preset of his replaces the shipped
-    one of its name. Raises InvalidArgument, with every mistake and its path.
+    use: the preset to use, whatever the file says; empty is none at all. Without a choice of his,
+    :data:`DEFAULT_PRESET` is used and listed. A preset of his replaces the shipped one of its name. Raises
+    InvalidArgument, with every mistake and its path.
     """
     shipped = read_price_file(_shipped(), "prices.toml")
     names = tuple(preset.name for preset in shipped.presets)
     own = PriceFile() if extra is None else read_price_file(_text_of(extra), str(extra), names)
     by_name = {preset.name: preset for preset in (*shipped.presets, *own.presets)}
+    if use and use not in by_name:
+        raise InvalidArgument(f"there is no price preset {use}; there are {', '.join(by_name)}")
     return Prices(
         own=own.prices,
-        preset=_chosen(by_name, own.use),
+        preset=_chosen(by_name, own.use if use is None else use),
         listed=_chosen(by_name, own.listed),
         presets=tuple(by_name.values()),
     )

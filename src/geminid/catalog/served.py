@@ -1,7 +1,8 @@
 """The models that one process offers, under all their names.
 
 It knows no engine and no file. The invariant: a card's own name always means that card, and an
-alias always means the default model, which is the first card.
+alias means the default model, which is the first card, unless an operator pinned it to another one. A name
+that was retired means none.
 """
 
 from __future__ import annotations
@@ -16,10 +17,16 @@ _PREFIX = "models/"
 
 
 class Served(msgspec.Struct, frozen=True):
-    """What an operator serves. ``cards`` holds at least one; the first is the default."""
+    """What an operator serves. ``cards`` holds at least one; the first is the default.
+
+    pins: names that an operator gave, with the card that each means; empty is the default. retired: names
+    that are not to be found any more.
+    """
 
     cards: tuple[ModelCard, ...]
     aliases: tuple[str, ...] = ()
+    pins: dict[str, str] = {}
+    retired: frozenset[str] = frozenset()
 
     def __post_init__(self) -> None:
         if not self.cards:
@@ -43,13 +50,17 @@ class Served(msgspec.Struct, frozen=True):
         return found
 
     def _named(self, bare: str) -> ModelCard | None:
+        if bare in self.retired:
+            return None
         own = next((card for card in self.cards if card.name == bare), None)
-        return own or (self.default if bare in self.aliases else None)
+        if own is not None:
+            return own
+        if target := self.pins.get(bare):
+            return next((card for card in self.cards if card.name == target), None)
+        return self.default if bare in self.aliases or bare in self.pins else None
 
     def names(self) -> tuple[tuple[str, ModelCard], ...]:
-        """Return every name once with its card: the cards' own first, then the aliases."""
-        own = {card.name: card for card in self.cards}
-        return (
-            *own.items(),
-            *((alias, self.default) for alias in dict.fromkeys(self.aliases) if alias not in own),
-        )
+        """Return every name that is found once with its card: the cards' own first, then the others."""
+        names = dict.fromkeys((*(card.name for card in self.cards), *self.aliases, *self.pins))
+        found = ((name, self._named(name)) for name in names)
+        return tuple((name, card) for name, card in found if card is not None)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from importlib import import_module
 from importlib.metadata import version
@@ -12,6 +13,21 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from geminid.cli import (
+    aliases,
+    budgets,
+    credits,  # noqa: A004
+    keys,
+    ledger,
+    limits,
+    prices,
+    projects,
+    reconcile,
+    statements,
+    tokens,
+    usage,
+)
+from geminid.cli.desk import ConfigFlag, DataFlag, Desk, JsonFlag
 from geminid.cli.setup import catalog_of, fetch, find_model, find_speech, read_settings, start_logging
 from geminid.cli.terminal import told, write_json
 from geminid.core.content import Look
@@ -24,15 +40,13 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
-ConfigFlag = Annotated[Path | None, typer.Option("--config", help="Settings in TOML.", metavar="FILE")]
-DataFlag = Annotated[
-    str | None, typer.Option("--data", help="Directory of what geminid keeps.", metavar="DIR")
-]
+for group in (projects, keys, limits, credits, budgets, prices, aliases, usage, ledger, tokens):
+    app.add_typer(group.app, name=group.__name__.rpartition(".")[2])
+
 ModelFlag = Annotated[
     str | None,
     typer.Option("--model", help="A name of the catalogue, a path, or hf:ORG/REPO.", metavar="NAME|PATH"),
 ]
-JsonFlag = Annotated[bool, typer.Option("--json", help="Write JSON.")]
 
 
 @app.command()
@@ -190,6 +204,16 @@ def doctor(
         raise typer.Exit(1)
 
 
+@app.command()
+def audit(json: JsonFlag = False, data: DataFlag = None, config: ConfigFlag = None) -> None:
+    """List what administrators changed, the newest first."""
+    _command("audit").audit(Desk(data, config, json))
+
+
+app.command()(statements.statement)
+app.command()(reconcile.reconcile)
+
+
 @app.command("version")
 def show_version() -> None:
     """Show the version."""
@@ -197,8 +221,10 @@ def show_version() -> None:
 
 
 def _shown(name: str, value: Any) -> Any:
-    """Keys are told by their number only."""
-    return f"{len(value)} set" if name == "server.keys" else value
+    """Keys are told by their number only, an address without its password."""
+    if name == "server.keys":
+        return f"{len(value)} set"
+    return re.sub(r"(://[^:/@]*:)[^@]*@", r"\1***@", value) if name == "store.url" else value
 
 
 def _command(name: str) -> Any:

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 import uvicorn
 import uvloop
 
-from geminid.app import App, keep_loading, running
+from geminid.app import App, is_open, keep_loading, running
 from geminid.catalog.catalog import Catalog
 from geminid.cli.setup import speech_state
 from geminid.cli.terminal import errors
@@ -29,11 +29,11 @@ def serve(config: Config, catalog: Catalog, card: ModelCard) -> None:
 
 
 def check_doors(config: Config) -> None:
-    """Refuse to listen beyond this machine without keys."""
-    if not config.server.keys and not is_loopback(config.server.host):
+    """Refuse to listen beyond this machine without keys, of the settings or of the database."""
+    if not is_loopback(config.server.host) and asyncio.run(is_open(config)):
         raise FailedPrecondition(
             f"Without keys, {config.server.host} would let anybody use this machine.\n"
-            "hint: set GEMINID_SERVER_KEYS to a comma-separated list of keys, or listen on 127.0.0.1"
+            "hint: make one with geminid keys create NAME, set GEMINID_SERVER_KEYS, or listen on 127.0.0.1"
         )
 
 
@@ -124,7 +124,7 @@ class _Server(uvicorn.Server):
         errors.print(f"geminid is listening on http://{address}", style="bold", soft_wrap=True)
         errors.print(f"model: {served.default.name} (and {len(served.aliases)} aliases)", soft_wrap=True)
         errors.print(f"speech: {self._speech}", soft_wrap=True)
-        if not self._app.config.server.keys:
+        if await self._app.keys.open():
             errors.print(
                 "keys: none, so any is accepted; only this machine can reach the server", soft_wrap=True
             )

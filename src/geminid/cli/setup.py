@@ -12,11 +12,14 @@ from geminid.catalog.pull import located as located_weights
 from geminid.catalog.pull import obtain
 from geminid.catalog.pull import pull as pull_weights
 from geminid.catalog.speech import speech_card
+from geminid.cli.logs import JsonFormatter
 from geminid.cli.terminal import errors, fail, pull_progress
 from geminid.config import Config, ConfigError, Effective, load
 from geminid.core.card import ModelCard, SpeechCard
 from geminid.core.errors import Problem, UnknownModel
 from geminid.engines.openvino.weights import best_precision, converted, located
+
+TEXT_FORMAT = "%(asctime)s %(levelname).1s %(name)s: %(message)s"
 
 log = logging.getLogger("geminid")
 
@@ -44,11 +47,9 @@ def read_settings(file: Path | None, **flags: Any) -> Settings:
 
 def start_logging(config: Config) -> None:
     """Send logs to stderr, one line each."""
-    logging.basicConfig(
-        level=config.log.level.upper(),
-        stream=sys.stderr,
-        format="%(asctime)s %(levelname).1s %(name)s: %(message)s",
-    )
+    lines = logging.StreamHandler(sys.stderr)
+    lines.setFormatter(JsonFormatter() if config.log.format == "json" else logging.Formatter(TEXT_FORMAT))
+    logging.basicConfig(level=config.log.level.upper(), handlers=[lines])
     logging.getLogger("geminid.access").disabled = not config.log.access
     if config.log.level == "info":
         logging.getLogger("alembic").setLevel(logging.WARNING)  # it tells of every plugin

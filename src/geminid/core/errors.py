@@ -6,6 +6,8 @@
      ├── InvalidArgument            the caller's mistake; carries the fields
      │    ├── InputTooLong          the prompt does not fit the model
      │    └── InvalidKey            a key was sent that is not one of ours
+     │         └── ExpiredKey
+     ├── Unauthenticated            whoever administers must say who he is
      ├── FailedPrecondition         right request, wrong state
      ├── PermissionDenied
      │    ├── NoKey                 no key was sent where one is needed
@@ -15,6 +17,8 @@
      ├── AlreadyExists              the name is taken
      ├── Aborted                    somebody else is at it
      ├── ResourceExhausted          a limit of the caller was reached
+     │    ├── QuotaExceeded         a limit of its project; carries which, and when it clears
+     │    └── OutOfCredits          a project that pays in advance cannot pay
      ├── Unavailable                try again: full queue, engine restarting or lost
      ├── DeadlineExceeded
      └── Internal                   our fault
@@ -73,8 +77,27 @@ class InputTooLong(InvalidArgument):
 class InvalidKey(InvalidArgument):
     """The caller's key is not known. Google answers this with INVALID_ARGUMENT, and so do we."""
 
+    def __init__(self, message: str = "API key not valid. Please pass a valid API key.") -> None:
+        super().__init__(message)
+
+
+class ExpiredKey(InvalidKey):
+    """The caller's key was one of ours."""
+
     def __init__(self) -> None:
-        super().__init__("API key not valid. Please pass a valid API key.")
+        super().__init__("API key expired. Please renew the API key.")
+
+
+class Unauthenticated(Problem):
+    """No token of an administrator, or not one of ours. Callers of the API proper never meet it."""
+
+    code = "UNAUTHENTICATED"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "This needs the token of an administrator, sent as Authorization: Bearer adm-… "
+            "(geminid tokens create makes one)."
+        )
 
 
 class FailedPrecondition(Problem):
@@ -137,6 +160,30 @@ class ResourceExhausted(Problem):
     """A limit of the caller was reached."""
 
     code = "RESOURCE_EXHAUSTED"
+
+
+class QuotaViolation(msgspec.Struct, frozen=True):
+    """One limit that is reached. ``quota_id`` and ``metric`` are Google's names, ``value`` is the limit."""
+
+    quota_id: str
+    metric: str
+    value: int
+
+
+class QuotaExceeded(ResourceExhausted):
+    """Limits of the caller's project for ``model`` are reached. Without ``retry_after_ms``, for good."""
+
+    def __init__(
+        self, model: str, violations: tuple[QuotaViolation, ...], *, retry_after_ms: int | None = None
+    ) -> None:
+        named = ", ".join(f"{each.quota_id} ({each.value})" for each in violations)
+        super().__init__(f"Limits of this project are reached: {named}.", retry_after_ms=retry_after_ms)
+        self.model = model
+        self.violations = violations
+
+
+class OutOfCredits(ResourceExhausted):
+    """The project pays in advance, and its credits do not cover what the request may cost."""
 
 
 class Unavailable(Problem):

@@ -97,7 +97,8 @@ class GenerateRequest(msgspec.Struct, frozen=True, kw_only=True):
     ``logprobs`` asks for the log-probability of every produced token, and of every label where the
     answer is one of a few. ``output`` None is free text. ``call_mode`` says whether ``tools`` may
     (``auto``, ``validated``), must (``any``) or must not be called; it and the tools already reflect a
-    list of allowed names.
+    list of allowed names. ``labels`` are the caller's words for his bill. ``project`` is who asks, as far as
+    an engine must know it to share itself out fairly.
     """
 
     model: str
@@ -113,3 +114,5 @@ class GenerateRequest(msgspec.Struct, frozen=True, kw_only=True):
     tools: tuple[Tool, ...] = ()
     call_mode: CallMode = "auto"
     tier: Tier = "standard"
+    labels: dict[str, str] = {}
+    project: str = ""

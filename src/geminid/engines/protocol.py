@@ -5,7 +5,7 @@ An engine knows no wire, no caller and no money. How models differ stands on the
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import Literal, Protocol
 
@@ -37,6 +37,31 @@ class EngineState(msgspec.Struct, frozen=True, kw_only=True):
     steps: int = 0
     pid: int = 0
     detail: str = ""
+
+
+class Events:
+    """Events of an answer, and what the engine has produced of it, whether or not that was read.
+
+    waited_ms: for how long the request waited between being accepted and being begun, once that is known.
+    An engine that yields a plain iterator produces nothing before it is read, and lets nobody wait.
+    """
+
+    def __init__(
+        self,
+        events: AsyncIterator[Event],
+        produced: Callable[[], Usage],
+        waited_ms: Callable[[], int | None] = lambda: None,
+    ) -> None:
+        self._events = events
+        self.produced = produced
+        self.waited_ms = waited_ms
+
+    def __aiter__(self) -> AsyncIterator[Event]:
+        return self._events
+
+    def __anext__(self) -> Awaitable[Event]:
+        """Return the next event."""
+        return self._events.__anext__()
 
 
 class Engine(Protocol):

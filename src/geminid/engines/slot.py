@@ -22,6 +22,7 @@ from geminid.core.events import (
     ToolCallMade,
 )
 from geminid.core.request import GenerateRequest
+from geminid.core.usage import Usage
 
 
 class _Pending:
@@ -58,6 +59,7 @@ class Slot:
         self.accepted: asyncio.Future[Started] = asyncio.get_running_loop().create_future()
         self.produced = False
         self.deaths = 0  # engine processes that died while they had this request
+        self._thoughts = self._candidates = 0  # tokens
         self._pending: dict[int, _Pending] = {}
         self._open = set(range(request.candidates))
         self._problem: Problem | None = None
@@ -72,6 +74,11 @@ class Slot:
     def complete(self) -> bool:
         """Whether every candidate finished, so that the engine holds nothing of the request."""
         return not self._open
+
+    @property
+    def made(self) -> Usage:
+        """Everything that was put here, whether or not it was read."""
+        return Usage(candidates=self._candidates, thoughts=self._thoughts)
 
     def accept(self, started: Started) -> None:
         """Note that the engine took the request. A second time (after a retry) changes nothing."""
@@ -93,6 +100,7 @@ class Slot:
             return
         pending.text += text
         pending.tokens += tokens
+        self._candidates += tokens
         pending.logprobs += logprobs
         if reason is not None:
             pending.reason, pending.detail = reason, detail
@@ -103,11 +111,13 @@ class Slot:
         if (pending := self._fill(candidate)) is not None:
             pending.thought += text
             pending.thought_tokens += tokens
+            self._thoughts += tokens
 
     def put_call(self, made: ToolCallMade) -> None:
         """Add one whole call."""
         if (pending := self._fill(made.candidate)) is not None:
             pending.calls.append(made)
+            self._candidates += made.tokens
 
     def _fill(self, candidate: int) -> _Pending | None:
         """Return where the candidate's news go, or None when the request has ended."""

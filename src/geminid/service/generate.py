@@ -10,54 +10,116 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import msgspec
 
+from geminid.billing.faults import Unpriced
 from geminid.catalog.served import Served
 from geminid.core import clock, ids
+from geminid.core.caller import ANYBODY, Caller
 from geminid.core.card import EngineKind, ModelCard
-from geminid.core.errors import DeadlineExceeded, InputTooLong, Problem
-from geminid.core.events import Event, Finished, Started, TextDelta, ThoughtDelta, ToolCallMade, usage_of
-from geminid.core.project import DEFAULT_PROJECT
+from geminid.core.errors import DeadlineExceeded, InputTooLong, OutOfCredits, Problem, QuotaExceeded
+from geminid.core.events import (
+    Event,
+    Finished,
+    FinishReason,
+    Started,
+    TextDelta,
+    ThoughtDelta,
+    ToolCallMade,
+    usage_of,
+)
+from geminid.core.money import Nano
 from geminid.core.request import GenerateRequest
 from geminid.core.usage import Usage
-from geminid.engines.protocol import Engine
+from geminid.engines.protocol import Engine, Events
 from geminid.service.folding import CHARACTERS_PER_TOKEN_MAX, Folded, characters_of, folded_to_fit
+from geminid.service.meter import Charge, Meter, Times
 from geminid.service.resolve import Resolved, Resolver
+
+
+class _Answering:
+    """What an answer is while it is made: its record, and what its engine says of it."""
+
+    def __init__(self, record: RequestRecord) -> None:
+        self.record = record
+        self.events: AsyncIterator[Event] | None = None
+        self.deadline: asyncio.Timeout | None = None
+
+    def usage(self) -> Usage:
+        """Return what was produced, also what nobody has read."""
+        usage = self.record.usage
+        produced = self.events.produced() if isinstance(self.events, Events) else None
+        if produced is None:
+            return usage
+        return msgspec.structs.replace(usage, candidates=produced.candidates, thoughts=produced.thoughts)
+
+    def note_begin(self) -> None:
+        """Note when the engine began with it, if it tells."""
+        waited_ms = self.events.waited_ms() if isinstance(self.events, Events) else None
+        if waited_ms is not None:
+            self.record.begun_s = self.record.accepted_s + waited_ms / 1000
 
 
 class RequestRecord(msgspec.Struct, kw_only=True):
     """What one request was: filled while it runs, observed when it ends.
 
     outcome: ``finished``, ``cancelled`` (the caller left), ``INTERNAL`` (a bug) or the problem's
-    code. first_token_s: from admission, negative when there was none. gaps_s: times between later
-    deltas, each with its number of tokens.
+    code. refused_by: the limits that refused it, by Google's names. traceparent: the caller's, if any.
+    From the start, negative when it did not come to that: read_s, until its media were read; accepted_s,
+    until the engine had it; admitted_s, until the meter had let it pass; begun_s, until the engine began
+    with it; first_token_s, until its first token; settled_s, until it was charged. took_s: until its end,
+    before that. gap_sum_s: time between later deltas, of gap_tokens tokens.
+    request, answered: what was asked and answered, where that is wanted (:class:`Generator`).
     """
 
     model: str
     asked: str
     id: str
+    project: str = ""
+    key_name: str = ""
+    tier: str = "standard"
+    traceparent: str = ""
     usage: Usage = Usage()
+    cost_nano: Nano | None = None
     outcome: str = "cancelled"
+    refused_by: tuple[str, ...] = ()
     began_s: float = 0.0
     took_s: float = 0.0
+    read_s: float = -1.0
+    accepted_s: float = -1.0
+    admitted_s: float = -1.0
+    begun_s: float = -1.0
     first_token_s: float = -1.0
     last_token_s: float = 0.0
+    settled_s: float = -1.0
     gap_sum_s: float = 0.0
     gap_tokens: int = 0
+    reasons: tuple[FinishReason, ...] = ()
+    request: GenerateRequest | None = None
+    answered: list[str] = []
 
 
 class Generation(msgspec.Struct, frozen=True):
     """An accepted request: its id, the card that answers, and its events.
 
     folded: the figures of an input that was too long and was folded, None for all others.
+    charge: what it costs, once its events have ended; None where nothing is metered.
     """
 
     id: str
     card: ModelCard
     events: AsyncIterator[Event]
     folded: Folded | None = None
+    charge: Charge | None = None
+
+
+class Counted(NamedTuple):
+    """The usage that a prompt would have, and the most that its request could cost, where it has a price."""
+
+    usage: Usage
+    bound_nano: Nano | None
 
 
 Observe = Callable[[RequestRecord], None]
@@ -75,7 +137,10 @@ LongInput = Literal["refuse", "fold"]
 
 
 class Generator:
-    """Entry to every engine. ``observe`` is called once for each request, when it has ended."""
+    """Entry to every engine. ``observe`` is called once for each request, when it has ended.
+
+    keep_words: observed requests tell what was asked and answered.
+    """
 
     def __init__(
         self,
@@ -84,7 +149,9 @@ class Generator:
         observe: Observe,
         *,
         resolver: Resolver,
+        meter: Meter | None = None,
         long_input: LongInput = "refuse",
+        keep_words: bool = False,
         clock: clock.Clock = clock.monotonic,
         new_id: Callable[[], str] = ids.response_id,
     ) -> None:
@@ -92,37 +159,113 @@ class Generator:
         self._engines = engines
         self._observe = observe
         self._resolver = resolver
+        self._meter = meter
         self._long_input = long_input
+        self._keep_words = keep_words
         self._clock = clock
         self._new_id = new_id
 
     @asynccontextmanager
     async def generate(
-        self, request: GenerateRequest, *, project: str = DEFAULT_PROJECT, deadline_ms: int | None = None
+        self,
+        request: GenerateRequest,
+        caller: Caller = ANYBODY,
+        *,
+        deadline_ms: int | None = None,
+        own_deadline: bool = False,
+        request_id: str = "",
+        traceparent: str = "",
+        whole: bool = False,
     ) -> AsyncIterator[Generation]:
-        """Answer a request; entering waits until an engine has accepted it.
+        """Answer a request; entering waits until an engine has accepted it and the meter has admitted it.
 
-        Raises ``UnknownModel``, whatever the engine refuses with, and ``DeadlineExceeded``, which may
-        also come while events are read.
+        own_deadline: the deadline is the caller's, who pays for what he got until then. request_id: the
+        caller's own name for the request, by which it is charged once. traceparent: of the caller's trace.
+        whole: nothing of the answer leaves this process before its last event, so it may be made while the
+        meter decides; a refusal then comes while events are read.
+        Raises ``UnknownModel``, whatever the engine or the meter refuses with, and ``DeadlineExceeded``,
+        which may also come while events are read.
         """
         card = self.served.resolve(request.model)
-        record = RequestRecord(model=card.name, asked=request.model, id=self._new_id(), began_s=self._clock())
+        record = self._record(card, request, caller, traceparent)
+        answering, charge = _Answering(record), None
         try:
-            async with _deadline(deadline_ms):
-                resolved = await self._resolver.resolve(request, card, project)
+            charge = self._opened(record, request, caller, request_id)
+            async with _deadline(deadline_ms) as deadline:
+                request = msgspec.structs.replace(request, project=caller.project)
+                resolved = await self._resolver.resolve(request, card, caller.project)
+                record.read_s = self._clock() - record.began_s
                 async with self._fitting(card, resolved.request) as (events, folded):
+                    answering.events, answering.deadline = events, deadline
                     told = events if resolved.figures is None else _told(events, resolved)
-                    watched = self._watched(record, told, request.candidates)
-                    yield Generation(record.id, card, watched, folded)
+                    started = await self._started(told, record)
+                    if charge is not None and self._meter is not None:
+                        bound = tokens_bound(card, resolved.request)
+                        if whole:
+                            self._meter.begin(charge, started.usage, bound, request.candidates)
+                        else:
+                            await self._meter.admit(charge, started.usage, bound, request.candidates)
+                            record.admitted_s = self._clock() - record.began_s
+                    watched = self._watched(started, told, answering, charge, request.candidates)
+                    yield Generation(record.id, card, watched, folded, charge)
         except Problem as problem:
-            record.outcome = problem.code
+            record.outcome, record.refused_by = problem.code, _limits_of(problem)
             raise
         except Exception:
             record.outcome = "INTERNAL"
             raise
         finally:
             record.took_s = self._clock() - record.began_s
+            record.usage = answering.usage()
+            answering.note_begin()
+            if charge is not None:
+                late = own_deadline and record.outcome == DeadlineExceeded.code
+                await self._end(charge, record, "cancelled" if late else _charged_as(record))
             self._observe(record)
+
+    def _record(
+        self, card: ModelCard, request: GenerateRequest, caller: Caller, traceparent: str
+    ) -> RequestRecord:
+        return RequestRecord(
+            model=card.name,
+            asked=request.model,
+            id=self._new_id(),
+            project=caller.project,
+            key_name=caller.key_name,
+            tier=request.tier,
+            traceparent=traceparent,
+            began_s=self._clock(),
+            request=request if self._keep_words else None,
+        )
+
+    async def _end(self, charge: Charge, record: RequestRecord, outcome: str) -> None:
+        assert self._meter is not None
+        await self._meter.end(charge, record.usage, outcome, times_of(record))
+        if charge.settling is not None and record.settled_s < 0:
+            record.settled_s = self._clock() - record.began_s
+        record.cost_nano = charge.cost_nano
+
+    def _opened(
+        self, record: RequestRecord, request: GenerateRequest, caller: Caller, request_id: str
+    ) -> Charge | None:
+        if self._meter is None:
+            return None
+        return self._meter.open(
+            record.id,
+            caller,
+            model=record.model,
+            asked=record.asked,
+            tier=request.tier,
+            labels=request.labels,
+            request=request_id,
+        )
+
+    async def _started(self, events: AsyncIterator[Event], record: RequestRecord) -> Started:
+        """Return the first event of an engine, which says what was accepted."""
+        started = await anext(aiter(events))
+        assert isinstance(started, Started)
+        record.accepted_s = self._clock() - record.began_s
+        return started
 
     @asynccontextmanager
     async def _fitting(
@@ -155,28 +298,58 @@ class Generator:
         return None  # what cannot be left out is too much: the engine says by how much
 
     async def count(
-        self, request: GenerateRequest, *, project: str = DEFAULT_PROJECT, deadline_ms: int | None = None
-    ) -> Usage:
-        """Return the usage that the request's prompt would have."""
+        self, request: GenerateRequest, caller: Caller = ANYBODY, *, deadline_ms: int | None = None
+    ) -> Counted:
+        """Return the usage that the request's prompt would have, and what the request could cost."""
         card = self.served.resolve(request.model)
         async with _deadline(deadline_ms):
-            resolved = await self._resolver.resolve(request, card, project)
-            return resolved.told(await self._engines[card.engine].count(card, resolved.request))
+            resolved = await self._resolver.resolve(request, card, caller.project)
+            usage = resolved.told(await self._engines[card.engine].count(card, resolved.request))
+        if self._meter is None:
+            return Counted(usage, None)
+        bound, names = tokens_bound(card, request), (request.model, card.name)
+        nano = self._meter.bound_nano(*names, request.tier, usage, bound, request.candidates)
+        return Counted(usage, nano)
 
     async def _watched(
-        self, record: RequestRecord, events: AsyncIterator[Event], candidates: int
+        self,
+        started: Started,
+        events: AsyncIterator[Event],
+        answering: _Answering,
+        charge: Charge | None,
+        candidates: int,
     ) -> AsyncIterator[Event]:
-        """Pass events on, noting what they cost and when they came."""
+        """Pass events on, noting what they cost and when they came. The last one is passed on once the
+        request is settled: who has read it has paid for it."""
+        record = answering.record
+        record.usage += started.usage
+        yield started
         async for event in events:
+            if charge is not None and (refused := charge.refused) is not None:
+                raise refused
             record.usage += usage_of(event)
             match event:
                 case ThoughtDelta() | TextDelta() | ToolCallMade():
                     self._time(record, event.tokens)
+                    if self._keep_words and isinstance(event, TextDelta):
+                        record.answered.append(event.text)
                 case Finished():
+                    record.reasons += (event.reason,)
                     candidates -= 1
                     if not candidates:
-                        record.outcome = "finished"
+                        await self._finish(answering, charge)
             yield event
+
+    async def _finish(self, answering: _Answering, charge: Charge | None) -> None:
+        record = answering.record
+        if answering.deadline is not None:
+            answering.deadline.reschedule(None)  # the answer is whole: it must not be paid and then refused
+        record.took_s = self._clock() - record.began_s
+        record.outcome = "finished"
+        answering.note_begin()
+        if charge is not None and self._meter is not None:
+            await self._meter.settle(charge, record.usage, _charged_as(record), times_of(record))
+            record.settled_s = self._clock() - record.began_s
 
     def _time(self, record: RequestRecord, tokens: int) -> None:
         now_s = self._clock()
@@ -194,11 +367,49 @@ async def _told(events: AsyncIterator[Event], resolved: Resolved) -> AsyncIterat
         yield Started(resolved.told(event.usage)) if isinstance(event, Started) else event
 
 
+def tokens_bound(card: ModelCard, request: GenerateRequest) -> int:
+    """Return the most tokens that an engine may produce for each candidate, whatever it thinks."""
+    unsaid = (card.output_tokens_default or card.output_tokens_max) + card.thinking.budget_tokens("high")
+    return min(request.tokens_max or unsaid, card.output_tokens_max)
+
+
+def times_of(record: RequestRecord) -> Times:
+    """Return the times of a request in whole milliseconds."""
+    return Times(
+        read_ms=_ms(record.read_s),
+        accepted_ms=_ms(record.accepted_s),
+        admitted_ms=_ms(record.admitted_s),
+        begun_ms=_ms(record.begun_s),
+        first_token_ms=_ms(record.first_token_s),
+        took_ms=round(record.took_s * 1000),
+    )
+
+
+def _ms(seconds: float) -> int | None:
+    return round(seconds * 1000) if seconds >= 0 else None
+
+
+def _limits_of(problem: Problem) -> tuple[str, ...]:
+    """Return by what a request was refused, where it was because of money or limits."""
+    match problem:
+        case QuotaExceeded():
+            return tuple(each.quota_id for each in problem.violations)
+        case OutOfCredits() | Unpriced():
+            return ("credits",)
+    return ()
+
+
+def _charged_as(record: RequestRecord) -> str:
+    """An answer without a single token is our fault and not paid."""
+    empty = not record.usage.candidates and not record.usage.thoughts
+    return "empty" if record.outcome == "finished" and empty else record.outcome
+
+
 @asynccontextmanager
-async def _deadline(deadline_ms: int | None) -> AsyncIterator[None]:
+async def _deadline(deadline_ms: int | None) -> AsyncIterator[asyncio.Timeout]:
     """Turn a passed deadline into its problem."""
     try:
-        async with asyncio.timeout(None if deadline_ms is None else deadline_ms / 1000):
-            yield
+        async with asyncio.timeout(None if deadline_ms is None else deadline_ms / 1000) as timeout:
+            yield timeout
     except TimeoutError as error:
         raise DeadlineExceeded("The deadline passed before the answer was complete.") from error

@@ -16,18 +16,33 @@ from typing import Any, TypeVar
 
 import sqlalchemy
 from sqlalchemy import URL, Connection, Engine, event
-from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError
 
 from geminid.core.errors import FailedPrecondition, Unavailable
 
 T = TypeVar("T")
 Act = Callable[[Connection], T]
 
-VERSION = "0001"
+VERSION = "0003"
 """The migration that this code was written for."""
 BUSY_MS = 10_000
 """How long to wait for another process that is writing."""
 RETRY_AFTER_MS = 5_000
+KEPT_ALIVE = {
+    "connect_timeout": 10,
+    "keepalives_idle": 10,
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 20_000,
+}
+"""A server that has vanished is noticed within seconds, not hours. What libpq calls these settings."""
+DRIVERS = {
+    "sqlite": "sqlite",
+    "postgresql": "postgresql+psycopg",
+    "postgres": "postgresql+psycopg",
+    "postgresql+psycopg": "postgresql+psycopg",
+}
+"""By how an address begins."""
 PRAGMAS = (
     "journal_mode=WAL",
     "synchronous=FULL",  # a commit is on the disk, not only on its way
@@ -60,6 +75,11 @@ class Database:
             raise
         return cls(engine, thread)
 
+    @property
+    def engine(self) -> Engine:
+        """What it is connected by, for whoever needs connections of his own."""
+        return self._reading
+
     async def read(self, act: Act[T]) -> T:
         """Return what an act that changes nothing returns; raises ``Unavailable`` when it cannot be done."""
         return await self._run(self._reading, act)
@@ -71,6 +91,20 @@ class Database:
         does not let go.
         """
         return await self._run(self._writing, act)
+
+    async def checkpoint(self) -> None:
+        """Move what was committed from SQLite's log into its file, while others go on writing."""
+        if self._reading.dialect.name != "sqlite":
+            return
+
+        def run() -> None:
+            held = self._reading.raw_connection()
+            try:
+                held.cursor().execute("PRAGMA wal_checkpoint(PASSIVE)")
+            finally:
+                held.close()
+
+        await asyncio.get_running_loop().run_in_executor(self._thread, run)
 
     async def close(self) -> None:
         """Finish what is under way and disconnect."""
@@ -94,11 +128,23 @@ def sqlite_url(path: Path) -> str:
 
 
 def connect(url: str) -> Engine:
-    """Return an engine whose transactions are as this house means them, whichever database it is."""
-    engine = sqlalchemy.create_engine(url)
-    if engine.dialect.name == "sqlite":
-        event.listen(engine, "connect", _prepare_sqlite)
-        event.listen(engine, "begin", _begin_sqlite)
+    """Return an engine whose transactions are as this house means them, whichever database it is.
+
+    Raises ``FailedPrecondition`` for an address that names no database that is known here.
+    """
+    try:
+        address = sqlalchemy.make_url(url)
+        driver = DRIVERS[address.drivername]
+    except (ArgumentError, KeyError) as error:
+        raise FailedPrecondition(
+            "The address of the database must begin with sqlite:/// or postgresql://"
+        ) from error
+    address = address.set(drivername=driver)
+    if driver != "sqlite":
+        return sqlalchemy.create_engine(address, pool_pre_ping=True, connect_args=KEPT_ALIVE)
+    engine = sqlalchemy.create_engine(address)
+    event.listen(engine, "connect", _prepare_sqlite)
+    event.listen(engine, "begin", _begin_sqlite)
     return engine
 
 

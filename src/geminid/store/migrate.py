@@ -15,6 +15,8 @@ from sqlalchemy import Engine
 
 from geminid.core.errors import FailedPrecondition
 
+LOCK = 0x67656D
+"""The number of a lock that nobody else in the database takes."""
 FOLDER = Path(__file__).parent / "migrations"
 
 
@@ -33,6 +35,8 @@ def upgrade(engine: Engine, found: str | None, to: str = "head") -> None:
         )
     with engine.execution_options(writing=True).begin() as connection:
         config.attributes["connection"] = connection
+        if connection.dialect.name != "sqlite":  # of servers that start together, one does it
+            connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({LOCK})")
         try:
             command.upgrade(config, to)
         except CommandError as error:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import msgspec
@@ -37,6 +38,9 @@ CORS_HEADERS = (
     "x-gemini-service-tier",
     "x-geminid-downgraded",
     "x-geminid-folded",
+    "x-geminid-receipt",
+    "x-geminid-cost-nano",
+    "x-geminid-cost-bound-nano",
     "location",
     "range",
 )
@@ -60,8 +64,13 @@ def build(
     signer: Signer,
     config: ServerConfig,
     storage: Storage,
+    doorkeeper: Doorkeeper,
+    more: Sequence[BaseRoute] = (),
 ) -> Starlette:
-    """Return the application that serves ``generator``; ``card`` is the model that readiness means."""
+    """Return the application that serves ``generator``; ``card`` is the model that readiness means.
+
+    more: routes beside Google's, such as those of administration.
+    """
     health = _Health(engine, card, telemetry)
     cors = Middleware(
         CORSMiddleware,
@@ -74,8 +83,9 @@ def build(
     app = Starlette(
         routes=[
             *health.routes(),
-            *GeminiApi(generator, signer, config).routes(),
-            *file_routes(storage, Doorkeeper(config.keys)),
+            *GeminiApi(generator, signer, doorkeeper, config).routes(),
+            *file_routes(storage, doorkeeper),
+            *more,
         ],
         middleware=[cors],
         exception_handlers={HTTPException: _http_error, Exception: _bug},

@@ -1,50 +1,39 @@
-"""Who calls? Every form in which clients send a key, and whether the key is one of ours.
+"""Who calls? Every form in which clients send a key; whose it is, :mod:`geminid.service.keys` knows.
 
-Keys are compared as keyed digests in constant time and never logged. Without configured keys any
-caller is let in, which :mod:`geminid.app` allows on loopback addresses only.
+Keys are never logged.
 """
 
 from __future__ import annotations
 
-import hashlib
-import hmac
-import secrets
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 from starlette.requests import Request
 
-from geminid.core.errors import InvalidKey, NoKey
+from geminid.core.caller import Caller, Verb
+from geminid.service.keys import Keys
 
 
 class Doorkeeper:
-    """Lets callers in, or raises ``NoKey`` or ``InvalidKey``."""
+    """Lets callers in."""
 
-    def __init__(self, keys: Sequence[str]) -> None:
-        self._secret = secrets.token_bytes(32)
-        self._digests = [self._digest(key) for key in keys]
+    def __init__(self, keys: Keys) -> None:
+        self._keys = keys
 
-    @property
-    def open(self) -> bool:
-        """Whether anybody may come in."""
-        return not self._digests
+    async def admit(self, request: Request, verb: Verb, model: str = "", *, fresh: bool = True) -> Caller:
+        """Return who sends a request, by the key that it brings in whichever form.
 
-    def admit(self, request: Request) -> None:
-        """Check the caller's key, in whichever form it came."""
-        if self.open:
-            return
-        offered = list(_keys(request))
-        if not offered:
-            raise NoKey
-        if not any(self._known(key) for key in offered):
-            raise InvalidKey
+        fresh: see :meth:`geminid.service.keys.Keys.caller`. Raises ``NoKey``, ``InvalidKey``, ``ExpiredKey``,
+        and ``PermissionDenied`` for a key that is not good for the verb or the model.
+        """
+        caller = await self._keys.caller(tuple(_keys(request)), fresh=fresh)
+        caller.require(verb, model)
+        return caller
 
-    def _known(self, key: str) -> bool:
-        digest = self._digest(key)
-        matches = [hmac.compare_digest(digest, known) for known in self._digests]  # all of them, always
-        return any(matches)
 
-    def _digest(self, key: str) -> bytes:
-        return hashlib.blake2b(key.encode("utf-8", "surrogatepass"), key=self._secret).digest()
+def bearer(request: Request) -> str:
+    """Return the token that a request bears, or nothing."""
+    scheme, _, token = request.headers.get("authorization", "").partition(" ")
+    return token.strip() if scheme.lower() == "bearer" else ""
 
 
 def _keys(request: Request) -> Iterator[str]:
@@ -52,6 +41,5 @@ def _keys(request: Request) -> Iterator[str]:
         yield key
     if key := request.query_params.get("key"):
         yield key
-    scheme, _, token = request.headers.get("authorization", "").partition(" ")
-    if scheme.lower() == "bearer" and token:
-        yield token.strip()
+    if key := bearer(request):
+        yield key

@@ -11,7 +11,6 @@ from starlette.routing import BaseRoute, Route
 
 from geminid.config import FilesConfig
 from geminid.core.errors import Problem, UnknownFile
-from geminid.core.project import DEFAULT_PROJECT
 from geminid.service.files import Files
 from geminid.web.address import base_url
 from geminid.web.auth import Doorkeeper
@@ -22,7 +21,8 @@ DOWNLOAD = ":download"
 GUARDED = {"content-disposition": "attachment", "x-content-type-options": "nosniff"}
 """What somebody uploaded must not run as a page of this server."""
 
-Answer = Callable[[Request], Awaitable[Response]]
+Answer = Callable[[Request, str], Awaitable[Response]]
+"""(request, project of the caller) → answer"""
 
 
 class FilesApi:
@@ -53,34 +53,34 @@ class FilesApi:
 
     async def _answer(self, answer: Answer, method: str, version: str, request: Request) -> Response:
         try:
-            self._doorkeeper.admit(request)
-            return await answer(request)
+            caller = await self._doorkeeper.admit(request, "files")
+            return await answer(request, caller.project)
         except Problem as problem:
             return refusal(problem, method, version)
 
-    async def _list(self, request: Request) -> Response:
+    async def _list(self, request: Request, project: str) -> Response:
         said = request.query_params
         size, after = wire.read_page(said.get("pageSize"), said.get("pageToken"))
-        page = await self._files.page(DEFAULT_PROJECT, size, after)
+        page = await self._files.page(project, size, after)
         return reply(wire.write_list(page.files, page.next, self._base(request)))
 
-    async def _get(self, request: Request) -> Response:
+    async def _get(self, request: Request, project: str) -> Response:
         name = request.path_params["name"]
         if name.endswith(DOWNLOAD):
-            return await self._download(name.removesuffix(DOWNLOAD), request)
-        file = await self._files.get(DEFAULT_PROJECT, name)
+            return await self._download(name.removesuffix(DOWNLOAD), project)
+        file = await self._files.get(project, name)
         return reply(wire.write_file(file, self._base(request)))
 
-    async def _download(self, name: str, request: Request) -> Response:
-        file, path = await self._files.path(DEFAULT_PROJECT, name)
+    async def _download(self, name: str, project: str) -> Response:
+        file, path = await self._files.path(project, name)
         try:
             stat = path.stat()
         except FileNotFoundError:  # deleted this very moment
             raise UnknownFile(name) from None
         return FileResponse(path, media_type=file.mime_type, headers=dict(GUARDED), stat_result=stat)
 
-    async def _delete(self, request: Request) -> Response:
-        await self._files.delete(DEFAULT_PROJECT, request.path_params["name"])
+    async def _delete(self, request: Request, project: str) -> Response:
+        await self._files.delete(project, request.path_params["name"])
         return reply(b"{}\n")
 
     def _base(self, request: Request) -> str:

@@ -7,7 +7,9 @@ under every version of the API. Errors before the first byte carry their HTTP st
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import AbstractAsyncContextManager
 from functools import partial
 from typing import NamedTuple
 
@@ -19,6 +21,7 @@ from starlette.types import Receive, Scope, Send
 
 from geminid.catalog.manners import manner_of
 from geminid.config import ServerConfig
+from geminid.core.caller import Caller, Verb
 from geminid.core.errors import InvalidArgument, Problem, UnknownModel
 from geminid.core.events import fold
 from geminid.service.generate import Generation, Generator
@@ -42,6 +45,12 @@ SCHEMA_BODY_BYTES = 2 * 1024
 TIER_HEADER = "x-gemini-service-tier"
 DOWNGRADE_HEADER = "x-geminid-downgraded"
 FOLDED_HEADER = "x-geminid-folded"
+RECEIPT_HEADER = "x-geminid-receipt"
+COST_HEADER = "x-geminid-cost-nano"
+BOUND_HEADER = "x-geminid-cost-bound-nano"
+REQUEST_HEADER = "x-geminid-request-id"
+"""By which a client names its request, so that it is charged once however often it is sent."""
+REQUEST_ID = re.compile(r"[A-Za-z0-9._:-]{1,100}", re.ASCII)
 
 
 class Call(NamedTuple):
@@ -54,19 +63,23 @@ class Call(NamedTuple):
     version: str
     body: bytes
     deadline_ms: int
+    own_deadline: bool
+    caller: Caller
 
 
-Verb = Callable[["GeminiApi", Call], Awaitable[None]]
+Answering = Callable[["GeminiApi", Call], Awaitable[None]]
 
 
 class GeminiApi:
     """The routes of one server."""
 
-    def __init__(self, generator: Generator, signer: Signer, config: ServerConfig) -> None:
+    def __init__(
+        self, generator: Generator, signer: Signer, doorkeeper: Doorkeeper, config: ServerConfig
+    ) -> None:
         self._generator = generator
         self._signer = signer
+        self._doorkeeper = doorkeeper
         self._config = config
-        self._doorkeeper = Doorkeeper(config.keys)
 
     def routes(self) -> Sequence[BaseRoute]:
         """Return the route tree, once for each version."""
@@ -87,7 +100,7 @@ class GeminiApi:
 
     async def _list(self, version: str, request: Request) -> Response:
         try:
-            self._doorkeeper.admit(request)
+            await self._doorkeeper.admit(request, "models")
             size, offset = models.read_page(
                 request.query_params.get("pageSize"), request.query_params.get("pageToken")
             )
@@ -100,7 +113,7 @@ class GeminiApi:
     async def _get(self, version: str, request: Request) -> Response:
         name = request.path_params["name"]
         try:
-            self._doorkeeper.admit(request)
+            await self._doorkeeper.admit(request, "models", name)
             return reply(models.write_model(self._generator.served.resolve(name), name))
         except Problem as problem:
             return refusal(problem, "getModel", version)
@@ -112,12 +125,14 @@ class GeminiApi:
         model, _, verb = request.path_params["target"].rpartition(":")
         streamed_list = verb == "streamGenerateContent" and request.query_params.get("alt") != "sse"
         try:
-            self._doorkeeper.admit(request)
+            wanted: Verb = "count" if verb == "countTokens" else "generate"
+            caller = await self._doorkeeper.admit(request, wanted, model, fresh=wanted != "generate")
             if verb not in VERBS:
                 raise UnknownModel(model or verb)
             body = await read_body(request, self._config.body_bytes_max)
-            deadline_ms = self._deadline_ms(request)
-            await VERBS[verb](self, Call(request, receive, send, model, version, body, deadline_ms))
+            deadline_ms, own = self._deadline_ms(request)
+            call = Call(request, receive, send, model, version, body, deadline_ms, own, caller)
+            await VERBS[verb](self, call)
         except ClientGone:
             await Response(status_code=CLIENT_CLOSED_REQUEST)(scope, receive, send)
         except Problem as problem:
@@ -125,7 +140,7 @@ class GeminiApi:
 
     async def _generate(self, call: Call) -> None:
         read = await self._read(generate.read_request, call)
-        opened = self._generator.generate(read.request, deadline_ms=call.deadline_ms)
+        opened = self._opened(call, read, whole=True)
 
         async def answered() -> Response:
             async with opened as generation:
@@ -139,7 +154,7 @@ class GeminiApi:
 
     async def _stream(self, call: Call) -> None:
         read = await self._read(generate.read_request, call)
-        opened = self._generator.generate(read.request, deadline_ms=call.deadline_ms)
+        opened = self._opened(call, read)
         framing = SseFraming() if call.request.query_params.get("alt") == "sse" else ArrayFraming()
 
         def writer(generation: Generation) -> Callable[..., bytes | None]:
@@ -154,9 +169,26 @@ class GeminiApi:
 
     async def _count(self, call: Call) -> None:
         read = await self._read(count.read_request, call, counting=True)
-        work = self._generator.count(read.request, deadline_ms=call.deadline_ms)
-        usage = await while_listening(call.receive, work)
-        await reply(count.write_answer(usage))(call.request.scope, call.receive, call.send)
+        work = self._generator.count(read.request, call.caller, deadline_ms=call.deadline_ms)
+        counted = await while_listening(call.receive, work)
+        headers = [VARY]
+        if counted.bound_nano is not None:
+            headers.append((BOUND_HEADER, str(counted.bound_nano)))
+        answer = reply(count.write_answer(counted.usage), headers)
+        await answer(call.request.scope, call.receive, call.send)
+
+    def _opened(
+        self, call: Call, read: ReadRequest, *, whole: bool = False
+    ) -> AbstractAsyncContextManager[Generation]:
+        return self._generator.generate(
+            read.request,
+            call.caller,
+            deadline_ms=call.deadline_ms,
+            own_deadline=call.own_deadline,
+            request_id=_request_id(call.request),
+            whole=whole,
+            traceparent=call.request.headers.get("traceparent", ""),
+        )
 
     async def _read(
         self, read_request: Callable[..., ReadRequest], call: Call, *, counting: bool = False
@@ -173,20 +205,22 @@ class GeminiApi:
             manner = msgspec.structs.replace(manner, signatures_checked=False)
         return Reading(strict=self._config.strict, manner=manner, genuine=self._signer.genuine)
 
-    def _deadline_ms(self, request: Request) -> int:
+    def _deadline_ms(self, request: Request) -> tuple[int, bool]:
+        """Return how long a request may take, and whether that is the caller's wish."""
         asked = request.headers.get("x-server-timeout")
         if asked is None:
-            return self._config.request_ms_max
+            return self._config.request_ms_max, False
         try:
             seconds = float(asked)
         except ValueError:
             seconds = -1
         if not 0 < seconds < float("inf"):
             raise InvalidArgument(f"X-Server-Timeout must be a positive number of seconds, not {asked!r}.")
-        return min(int(seconds * 1000), self._config.request_ms_max)
+        most = self._config.request_ms_max
+        return (int(seconds * 1000), True) if seconds * 1000 < most else (most, False)
 
 
-VERBS: dict[str, Verb] = {
+VERBS: dict[str, Answering] = {
     "generateContent": GeminiApi._generate,
     "streamGenerateContent": GeminiApi._stream,
     "countTokens": GeminiApi._count,
@@ -210,7 +244,18 @@ def _headers(read: ReadRequest, generation: Generation) -> tuple[tuple[str, str]
     if (folded := generation.folded) is not None:
         figures = f"characters={folded.characters_before}; kept={folded.characters_kept}"
         named.append((FOLDED_HEADER, figures))
+    if (charge := generation.charge) is not None:
+        named.append((RECEIPT_HEADER, charge.asked.receipt))
+        if charge.cost_nano is not None:  # of a stream it is not known when the headers go out
+            named.append((COST_HEADER, str(charge.cost_nano)))
     return tuple(named)
+
+
+def _request_id(request: Request) -> str:
+    said = request.headers.get(REQUEST_HEADER, "")
+    if said and not REQUEST_ID.fullmatch(said):
+        raise InvalidArgument(f"{REQUEST_HEADER} must be 1 to 100 of the characters A-Z a-z 0-9 . _ : -")
+    return f"~{said}" if said else ""  # never the same as one of ours
 
 
 def _telling(read: ReadRequest, generation: Generation) -> Telling:

@@ -25,7 +25,6 @@ from geminid.core.errors import (
     Unavailable,
 )
 from geminid.core.file import File, NewFile
-from geminid.core.project import DEFAULT_PROJECT
 from geminid.service.upload_session import Session
 from geminid.service.uploads import Uploads
 from geminid.web.address import base_url
@@ -77,8 +76,8 @@ class UploadsApi:
         try:
             if upload_id:
                 return await self._go_on(upload_id, request)
-            self._doorkeeper.admit(request)
-            return await self._begin(version, request)
+            caller = await self._doorkeeper.admit(request, "files")
+            return await self._begin(version, request, caller.project)
         except ClientDisconnect:
             return Response(status_code=CLIENT_CLOSED_REQUEST)
         except Problem as problem:
@@ -95,26 +94,28 @@ class UploadsApi:
 
     # -- beginning ---------------------------------------------------------------------------------
 
-    async def _begin(self, version: str, request: Request) -> Response:
+    async def _begin(self, version: str, request: Request, project: str) -> Response:
         protocol = protocols.read_protocol(request.headers, request.query_params)
         around = protocols.read_announcement(request.headers, protocol)
         if protocol == "raw":
-            return await self._whole(wire.read_create(b"", around), self._blocks(request), request)
+            return await self._whole(wire.read_create(b"", around), self._blocks(request), request, project)
         if protocol == "multipart":
             body, headers, blocks = await read_parts(request.headers, self._blocks(request))
             typed = around.mime_type or headers.get("content-type", "")
             new = wire.read_create(
                 body, NewFile(mime_type=typed, file_name=around.file_name, size_bytes=around.size_bytes)
             )
-            return await self._whole(new, blocks, request)
+            return await self._whole(new, blocks, request, project)
         new = wire.read_create(await read_body(request, METADATA_BYTES_MAX), around)
-        upload = await self._uploads.start(DEFAULT_PROJECT, new)
+        upload = await self._uploads.start(project, new)
         url = f"{self._base(request)}/upload/{version}/files?upload_id={upload.id}"
         return _begun(url, protocol)
 
-    async def _whole(self, new: NewFile, blocks: AsyncIterator[bytes], request: Request) -> Response:
+    async def _whole(
+        self, new: NewFile, blocks: AsyncIterator[bytes], request: Request, project: str
+    ) -> Response:
         """Take a file in one request; what does not arrive whole leaves nothing behind."""
-        upload = await self._uploads.start(DEFAULT_PROJECT, new)
+        upload = await self._uploads.start(project, new)
         async with self._uploads.open(upload.id) as session:
             try:
                 await session.append(0, blocks)

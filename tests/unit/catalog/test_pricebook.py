@@ -256,3 +256,14 @@ def test_any_file_is_read_or_refused_in_words(cells):
         words = "my.toml: "
     assert words.startswith("my.toml: ")
     assert all(isinstance(each.nano_per_million, int) for each in prices)
+
+
+def test_a_preset_can_be_chosen_over_what_a_file_says(tmp_path):
+    file = tmp_path / "prices.toml"
+    file.write_text('use = "platform"')
+    assert load_prices(file).preset == load_prices(use="platform").preset
+    assert load_prices(file, "discount").preset == load_prices(use="discount").preset
+    assert load_prices(file, "").preset == ()
+    assert load_prices(file, "discount").listed == load_prices().listed
+    with pytest.raises(InvalidArgument, match="no price preset nobody"):
+        load_prices(file, "nobody")

@@ -27,6 +27,7 @@ def test_every_problem_has_a_code_of_google_rpc(problem):
     assert problem.code in {
         "UNKNOWN",
         "INVALID_ARGUMENT",
+        "UNAUTHENTICATED",
         "FAILED_PRECONDITION",
         "PERMISSION_DENIED",
         "NOT_FOUND",

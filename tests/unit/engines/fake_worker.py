@@ -68,6 +68,7 @@ def answer(link: socket.socket, submit: Submit) -> None:
     if words == "never":
         return
     count = int(words.split()[-1]) if words[-1].isdigit() else 1
+    link.sendall(frame(Stepped([], 1, 0.5, {submit.id: 12})))
     for number in range(count):
         link.sendall(frame(Stepped([Delta(submit.id, 0, f"{number} ", 1)], 1, 0.5)))
     if words.startswith("die after") and first_time():

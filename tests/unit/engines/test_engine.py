@@ -60,6 +60,12 @@ async def test_an_answer_arrives_whole_and_leaves_nothing_behind():
         assert await real.count(make.request()) == Usage(prompt=42, media={"audio": 2})
 
 
+async def test_how_long_a_request_waited_is_known_when_it_was_begun():
+    async with engine() as real, real.generate(make.request("3")) as events:
+        await fold(events)
+        assert events.waited_ms() == 12
+
+
 async def test_a_queued_request_survives_the_death_of_the_engine(once):
     async with engine() as real:
         answer = await ask(real, "die")

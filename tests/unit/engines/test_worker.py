@@ -339,3 +339,19 @@ def test_looking_at_pictures_does_not_stop_the_other_answers(seeing, monkeypatch
         begun.append(len(seeing.pipeline.shown))
     assert begun[-1] == 3
     assert begun[:3] == [1, 2, 3]
+
+
+def test_a_step_tells_which_requests_were_begun_and_how_long_they_waited(bench, monkeypatch):
+    now = [100.0]
+    monkeypatch.setattr("geminid.engines.openvino.worker.time.monotonic", lambda: now[0])
+    bench.worker._sequences_max = 1
+    bench.send(submit(1, "a", tokens_max=1), submit(2, "b", tokens_max=1))
+    begun = {}
+    for _ in range(20):
+        for message in bench.turn():
+            if isinstance(message, Stepped):
+                assert not begun.keys() & message.begun.keys()
+                begun |= message.begun
+        now[0] += 0.5
+    assert begun[1] == 0
+    assert begun[2] >= 500

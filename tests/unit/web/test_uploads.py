@@ -12,6 +12,10 @@ import pytest
 from starlette.applications import Starlette
 
 from geminid.config import FilesConfig
+from geminid.core.caller import Scopes
+from geminid.service.digests import Digester
+from geminid.service.keys import Keys
+from geminid.service.projects import Projects
 from geminid.web.app import Storage, file_routes
 from geminid.web.auth import Doorkeeper
 from geminid.web.uploads import UploadsApi
@@ -26,11 +30,13 @@ async def api(folder, *, keys=(), public_url="", **options):
     """A client of the routes, and what is behind them."""
     async with storing(folder, **options) as storage:
         config = FilesConfig(public_url=public_url)
-        routes = file_routes(Storage(storage.files, storage.uploads, config), Doorkeeper(keys))
+        kept = Keys(storage.database, Digester(b"secret"), keys)
+        routes = file_routes(Storage(storage.files, storage.uploads, config), Doorkeeper(kept))
         app = Starlette(routes=routes)
         transport = httpx.ASGITransport(app=app)
         async with httpx.AsyncClient(transport=transport, base_url=BASE) as client:
             client.storage = storage
+            client.keys = kept
             yield client
 
 
@@ -521,10 +527,49 @@ async def call(api, url, messages, **headers):
 async def test_what_a_broken_or_silent_connection_brought_is_kept(tmp_path, after, status):
     async with api(tmp_path) as client:
         url = await begin(client)
-        impatient = UploadsApi(client.storage.uploads, Doorkeeper(()), FilesConfig(), silent_s=0.05)
+        impatient = UploadsApi(client.storage.uploads, Doorkeeper(client.keys), FilesConfig(), silent_s=0.05)
         chunk = [{"type": "http.request", "body": b"abc", "more_body": True}, *after]
         said = {"x_goog_upload_command": "upload", "x_goog_upload_offset": "0"}
         assert await call(impatient, url, chunk, **said) == status
         told = await command(client, url, "query")
         assert told.headers["x-goog-upload-size-received"] == "3"
         assert (await command(client, url, "upload, finalize", b"def", 3)).json()["file"]["sizeBytes"] == "6"
+
+
+# -- projects ------------------------------------------------------------------------------------------
+
+
+async def test_a_file_of_another_project_is_as_one_that_is_not_there(tmp_path):
+    async with api(tmp_path) as client:
+        projects = Projects(client.storage.database)
+        keys = {}
+        for name in ("ours", "theirs"):
+            await projects.create("test", name)
+            keys[name] = {"x-goog-api-key": (await client.keys.create("test", name, "a key")).words}
+        started = await client.post(
+            "/upload/v1beta/files", headers={**START, **keys["ours"]}, json={"file": {"name": "files/mine"}}
+        )
+        url = started.headers["x-goog-upload-url"]
+        assert (await command(client, url, "upload, finalize", b"hello", 0)).status_code == 200
+        path, never = "/v1beta/files/mine", "/v1beta/files/none"
+        assert (await client.get(path, headers=keys["ours"])).status_code == 200
+        for method in ("GET", "DELETE"):
+            there = await client.request(method, path, headers=keys["theirs"])
+            nowhere = await client.request(method, never, headers=keys["theirs"])
+            assert there.status_code == 403
+            assert there.text == nowhere.text.replace("none", "mine")
+        there = await client.get(f"/download{path}:download?alt=media", headers=keys["theirs"])
+        assert there.status_code == 403
+        assert "files" not in (await client.get("/v1beta/files", headers=keys["theirs"])).json()
+        taken = await client.post(
+            "/upload/v1beta/files", headers={**START, **keys["theirs"]}, json={"file": {"name": "files/mine"}}
+        )
+        assert taken.status_code == 200, "a name that another project has is free"
+
+
+async def test_a_key_without_the_verb_has_no_files(tmp_path):
+    async with api(tmp_path) as client:
+        made = await client.keys.create("test", "default", "a key", scopes=Scopes(verbs=("generate",)))
+        header = {"x-goog-api-key": made.words}
+        assert error(await client.get("/v1beta/files", headers=header))[0] == 403
+        assert error(await client.post("/upload/v1beta/files", headers={**START, **header}))[0] == 403

@@ -40,7 +40,7 @@ from geminid.engines.openvino.messages import (
 )
 from geminid.engines.openvino.submission import Plan, plan
 from geminid.engines.openvino.watchdog import Patience, Watchdog
-from geminid.engines.protocol import EngineState, Phase
+from geminid.engines.protocol import EngineState, Events, Phase
 from geminid.process.link import Link
 
 
@@ -127,7 +127,7 @@ class ModelEngine:
             if self._ready is not None:
                 self._send(request_id)
             await asyncio.shield(held.slot.accepted)
-            yield held.slot.events()
+            yield Events(held.slot.events(), held.produced, held.waited)
         finally:
             self._leave(request_id)
 
@@ -237,6 +237,9 @@ class ModelEngine:
             case Stepped():
                 self._steps += 1
                 self._kv_used = message.kv_used
+                for request_id, waited_ms in message.begun.items():
+                    if held := self._held.get(request_id):
+                        held.waited_ms = waited_ms
                 for delta in message.deltas:
                     if held := self._held.get(delta.id):
                         held.deliver(delta)

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from geminid.core.errors import Unavailable
 from geminid.core.events import FinishReason, ToolCallMade
 from geminid.core.request import GenerateRequest
+from geminid.core.usage import Usage
 from geminid.engines.calls import CallReader
 from geminid.engines.openvino.messages import Delta
 from geminid.engines.openvino.submission import Plan
@@ -27,7 +28,17 @@ class Held:
         self.plan = plan
         self.slot = Slot(request)
         self._new_call_id = new_call_id
+        self.waited_ms: int | None = None
         self._calls: dict[int, CallReader] = {}
+
+    def produced(self) -> Usage:
+        """Return the tokens that the engine has made of the answer, also those that nobody has read."""
+        calls = sum(reader.unread_tokens for reader in self._calls.values())
+        return self.slot.made + Usage(candidates=calls)
+
+    def waited(self) -> int | None:
+        """Return for how long the request had waited when it was begun; None before that."""
+        return self.waited_ms
 
     def begin_again(self) -> None:
         """Forget what a process that died had begun to write."""
@@ -63,4 +74,5 @@ class Held:
         detail = ""
         if reason is FinishReason.STOP and not reader.found:
             reason, detail = FinishReason.MALFORMED_CALL, MALFORMED
+        del self._calls[delta.candidate]
         self.slot.put("", reader.unread_tokens, delta.candidate, reason=reason, detail=detail)

@@ -106,7 +106,8 @@ class Submit(msgspec.Struct, frozen=True, tag=True, kw_only=True):
 
     tokens_max: bound on thoughts and answer together. skip: put behind the prompt when the model shall
     not think. grammar: EBNF that the text must fit; empty for any text. labels: the answer is one of
-    these, and ``grammar`` accepts exactly them. urgency: the smaller, the sooner it is begun.
+    these, and ``grammar`` accepts exactly them. urgency: the smaller, the sooner it is begun. project: whose
+    turn it is then.
     """
 
     id: int
@@ -122,6 +123,7 @@ class Submit(msgspec.Struct, frozen=True, tag=True, kw_only=True):
     labels: tuple[str, ...] = ()
     calling: CallForm | None = None
     urgency: int = 1
+    project: str = ""
 
 
 class Count(msgspec.Struct, frozen=True, tag=True):
@@ -196,11 +198,16 @@ class Delta(msgspec.Struct, frozen=True, array_like=True):
 
 
 class Stepped(msgspec.Struct, frozen=True, tag=True):
-    """One step of all running requests. Also the proof that the engine is alive."""
+    """One step of all running requests. Also the proof that the engine is alive.
+
+    begun: requests that were begun since the step before, and for how many milliseconds they had waited
+    since they were accepted.
+    """
 
     deltas: list[Delta]
     running: int
     kv_used: float
+    begun: dict[int, int] = {}
 
 
 FromWorker = Ready | Accepted | Counted | Refused | Stepped

@@ -65,6 +65,7 @@ def plan(card: ModelCard, request: GenerateRequest) -> Plan:
         labels=request.output.labels if isinstance(request.output, EnumOutput) else (),
         calling=calling,
         urgency=URGENCIES[request.tier],
+        project=request.project,
     )
     grammars = tuple(grammar for grammar in (submit.grammar, calling.grammar if calling else "") if grammar)
     return Plan(submit, grammars, form)

@@ -72,11 +72,13 @@ class Rendered(NamedTuple):
 
 
 class Opening(NamedTuple):
-    """A request that is tokenised and waits for its turn. ``tokens_max`` is what fits into the window."""
+    """A request that is tokenised and waits for its turn, since when. ``tokens_max`` is what fits into the
+    window."""
 
     submit: Submit
     opened: Opened
     tokens_max: int
+    since_s: float
 
 
 class Worker:
@@ -102,6 +104,7 @@ class Worker:
         self._waiting: dict[int, Submit | Count] = {}
         self._prepared = Turnstile[Opening]()
         self._running: dict[tuple[int, int], Writing] = {}
+        self._begun: dict[int, int] = {}
 
     def run(self) -> None:
         """Step until the server hangs up, which raises ``HungUp``."""
@@ -184,8 +187,9 @@ class Worker:
         room = self._prompt_tokens_max + 1 - taken
         if room < 1:
             return Refused(id=message.id, kind="too_long", tokens=taken, tokens_max=self._prompt_tokens_max)
-        opening = Opening(message, Opened(text, prompt, behind), min(message.tokens_max, room))
-        self._prepared.enter(message.id, opening, message.urgency)
+        opened = Opened(text, prompt, behind)
+        opening = Opening(message, opened, min(message.tokens_max, room), time.monotonic())
+        self._prepared.enter(message.id, opening, message.urgency, message.project)
         return Accepted(message.id, tokens, media)
 
     def _behind(self, submit: Submit) -> str:
@@ -207,7 +211,8 @@ class Worker:
         long as the others may be kept waiting: to look at a picture may take seconds."""
         until = time.monotonic() + PREPARE_S_MAX
         while self._prepared and len(self._running) < self._sequences_max:
-            submit, opened, tokens_max = self._prepared.next()
+            submit, opened, tokens_max, since_s = self._prepared.next()
+            self._begun[submit.id] = int((time.monotonic() - since_s) * 1000)
             try:
                 for candidate in range(submit.candidates):
                     self._running[submit.id, candidate] = Writing(
@@ -223,7 +228,8 @@ class Worker:
     def _step(self) -> None:
         self._pipeline.step()
         deltas = list(self._deltas())
-        self._outbox.send(Stepped(deltas, len(self._running), self._pipeline.kv_used()))
+        begun, self._begun = self._begun, {}
+        self._outbox.send(Stepped(deltas, len(self._running), self._pipeline.kv_used(), begun))
 
     def _deltas(self) -> Iterator[Delta]:
         for key, writing in list(self._running.items()):

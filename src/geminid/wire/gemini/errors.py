@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from geminid.core import errors
-from geminid.core.errors import InvalidArgument, InvalidKey, Problem, UnknownModel
+from geminid.core.errors import InvalidArgument, InvalidKey, Problem, QuotaExceeded, UnknownModel
 from geminid.wire.gemini.answers import pretty
 from geminid.wire.gemini.replies import ErrorBody, ErrorStatus
 
@@ -23,6 +23,13 @@ _KEY_INFO: dict[str, object] = {
     "reason": "API_KEY_INVALID",
     "domain": "googleapis.com",
     "metadata": {"service": "generativelanguage.googleapis.com"},
+}
+
+
+_HELP_URL = "https://ai.google.dev/gemini-api/docs/rate-limits"
+_HELP: dict[str, object] = {
+    "@type": f"{_TYPE}Help",
+    "links": [{"description": "Learn more about Gemini API quotas", "url": _HELP_URL}],
 }
 
 
@@ -56,9 +63,24 @@ def _unknown_model(problem: UnknownModel, call: Call) -> str:
     )
 
 
+def _quota_exceeded(problem: QuotaExceeded, call: Call) -> str:
+    lines = [
+        "You exceeded your current quota, please check your plan and billing details. For more information "
+        f"on this error, head to: {_HELP_URL}. "
+    ]
+    lines += [
+        f"* Quota exceeded for metric: {each.metric}, limit: {each.value}, model: {problem.model}"
+        for each in problem.violations
+    ]
+    if problem.retry_after_ms is not None:
+        lines.append(f"Please retry in {_duration(problem.retry_after_ms)}.")
+    return "\n".join(lines)
+
+
 TABLE: dict[type[Problem], Row] = {
     errors.Problem: Row(500, "UNKNOWN", _own_words),
     errors.InvalidArgument: Row(400, "INVALID_ARGUMENT", _own_words),
+    errors.Unauthenticated: Row(401, "UNAUTHENTICATED", _own_words),
     errors.FailedPrecondition: Row(400, "FAILED_PRECONDITION", _own_words),
     errors.PermissionDenied: Row(403, "PERMISSION_DENIED", _own_words),
     errors.NotFound: Row(404, "NOT_FOUND", _own_words),
@@ -66,6 +88,8 @@ TABLE: dict[type[Problem], Row] = {
     errors.AlreadyExists: Row(409, "ALREADY_EXISTS", _own_words),
     errors.Aborted: Row(409, "ABORTED", _own_words),
     errors.ResourceExhausted: Row(429, "RESOURCE_EXHAUSTED", _own_words),
+    errors.QuotaExceeded: Row(429, "RESOURCE_EXHAUSTED", _quota_exceeded),
+    errors.OutOfCredits: Row(402, "RESOURCE_EXHAUSTED", _own_words),
     errors.Unavailable: Row(503, "UNAVAILABLE", _own_words),
     errors.DeadlineExceeded: Row(504, "DEADLINE_EXCEEDED", _own_words),
     errors.Internal: Row(500, "INTERNAL", _own_words),
@@ -117,6 +141,8 @@ def _details(problem: Problem) -> list[dict[str, object]]:
         ]
     if isinstance(problem, InvalidArgument) and problem.violations:
         details.append(_bad_request(problem))
+    if isinstance(problem, QuotaExceeded):
+        details += [_HELP, _quota_failure(problem)]
     if problem.retry_after_ms is not None:
         details.append({"@type": f"{_TYPE}RetryInfo", "retryDelay": _duration(problem.retry_after_ms)})
     return details
@@ -130,6 +156,19 @@ def _bad_request(problem: InvalidArgument) -> dict[str, object]:
         for violation in problem.violations
     ]
     return {"@type": f"{_TYPE}BadRequest", "fieldViolations": violations}
+
+
+def _quota_failure(problem: QuotaExceeded) -> dict[str, object]:
+    violations = [
+        {
+            "quotaMetric": each.metric,
+            "quotaId": each.quota_id,
+            "quotaDimensions": {"location": "global", "model": problem.model},
+            "quotaValue": str(each.value),
+        }
+        for each in problem.violations
+    ]
+    return {"@type": f"{_TYPE}QuotaFailure", "violations": violations}
 
 
 def _duration(ms: int) -> str:

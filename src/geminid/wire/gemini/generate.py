@@ -125,6 +125,7 @@ def read_message(
         tools=tools,
         call_mode=call_mode,
         tier=_TIERS.get(message.service_tier, "standard"),
+        labels={name: value or "" for name, value in (message.labels or {}).items()},
     )
     return ReadRequest(request, _downgrades(message, request), _telling(config, request))
 

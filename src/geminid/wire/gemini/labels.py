@@ -1,4 +1,4 @@
-"""Bounds of ``labels``, which are read and without effect here.
+"""Bounds of ``labels``, which are kept with the usage and have no effect on an answer.
 
 Google's own bounds on labels are narrower; only sizes are held, so that no caller is turned away whose
 labels are read by a bill of their own.

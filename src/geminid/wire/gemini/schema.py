@@ -136,7 +136,7 @@ class GenerateContentRequest(Message):
     generation_config: GenerationConfig | None = None
     cached_content: str | None = None
     service_tier: ServiceTier | None = None
-    labels: dict[str, str] | None = None  # checked, then ignored
+    labels: dict[str, str] | None = None  # kept with the usage
     store: bool | None = None  # ignored: nothing is stored
     continuation_token: str | None = None
     model_armor_config: FreeForm | None = None

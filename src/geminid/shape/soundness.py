@@ -57,10 +57,13 @@ def _is_finite(node: Node, finite: set[str]) -> bool:
         case Union(options):
             return any(_is_finite(each, finite) for each in options)
         case Object(properties):
-            needed = [each.value for each in properties if each.required]
-            # More optional properties than are needed may be endless, as each of them is named itself.
-            needed += [node.extra] if node.size_min and node.extra and not properties else []
-            return all(_is_finite(each, finite) for each in needed)
+            ends = [_is_finite(each.value, finite) for each in properties]
+            if not all(end for each, end in zip(properties, ends, strict=True) if each.required):
+                return False
+            if not properties:
+                return not node.size_min or node.extra is None or _is_finite(node.extra, finite)
+            # Optional properties may be endless, as long as there are enough others.
+            return sum(ends) >= node.size_min
         case Array(prefix, items, low):
             needed = [*prefix[:low], *([items] if items and low > len(prefix) else [])]
             return all(_is_finite(each, finite) for each in needed)

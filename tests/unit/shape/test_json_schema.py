@@ -294,6 +294,13 @@ def test_json_mode_makes_an_object_or_a_list():
     assert {type(json.loads(grammar.draw(rng, 100))) for _ in range(100)} == {dict, list}
 
 
+def test_an_object_that_needs_a_member_and_has_endless_ones_alone_is_refused():
+    endless = {"type": "object", "properties": {"a": {"$ref": "#"}}, "minProperties": 1}
+    assert [fault.reason for fault in faults_of(endless)] == ["the schema has no finite value."]
+    endless["properties"]["b"] = {"type": "null"}
+    assert not faults_of(endless)
+
+
 @settings(max_examples=150, deadline=None)
 @given(st.integers(min_value=0))
 def test_texts_of_random_schemas_validate(seed):

@@ -11,7 +11,7 @@ import logging
 import os
 import shutil
 import socket
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from importlib.metadata import version
 from pathlib import Path
@@ -29,7 +29,9 @@ from geminid.config import Config, EngineConfig, MediaConfig
 from geminid.core import ids
 from geminid.core.card import EngineKind, ModelCard
 from geminid.core.disk import private_folder
-from geminid.core.errors import Problem
+from geminid.core.errors import FailedPrecondition, Problem
+from geminid.core.price import PriceTier
+from geminid.core.request import GenerateRequest
 from geminid.engines.openvino.fleet import Fleet, FleetConfig
 from geminid.engines.openvino.watchdog import Patience
 from geminid.engines.protocol import Engine
@@ -44,8 +46,9 @@ from geminid.media.pool import PoolConfig, ReaderPool
 from geminid.media.reading import Ask, Reading
 from geminid.service.administration import Administration, administration_of
 from geminid.service.budgets import Budgets
-from geminid.service.catalogue import Following
+from geminid.service.catalogue import Aliases, Following
 from geminid.service.digests import Digester
+from geminid.service.estimate import Estimate, estimate
 from geminid.service.file_limits import FileLimits
 from geminid.service.files import Files
 from geminid.service.generate import Generator, Observe, RequestRecord
@@ -59,12 +62,16 @@ from geminid.service.recorder import Recorder
 from geminid.service.recovery import Recovery
 from geminid.service.resolve import Resolver
 from geminid.service.retention import Retention
-from geminid.service.signatures import Signer, kept_secret
+from geminid.service.signatures import KEY_FILE, Signer, kept_secret
 from geminid.service.sweep import Sweeper
 from geminid.service.uploads import Uploads
 from geminid.service.vitals import Vitals
+from geminid.store.backup import BLOBS_FOLDER, Backup
+from geminid.store.backup import back_up as copy_files
 from geminid.store.blobs import Blobs
-from geminid.store.database import Database
+from geminid.store.copying import Copied
+from geminid.store.copying import copy as copy_tables
+from geminid.store.database import Database, file_of
 from geminid.store.hot import Hot
 from geminid.store.owners import Owner
 from geminid.telemetry import Telemetry
@@ -183,6 +190,22 @@ async def answering_locally(config: Config, catalog: Catalog, default: ModelCard
             yield parts
 
 
+Estimating = Callable[[GenerateRequest, PriceTier], Awaitable[Estimate]]
+
+
+@asynccontextmanager
+async def estimating(config: Config, catalog: Catalog, default: ModelCard) -> AsyncIterator[Estimating]:
+    """Build what tells the most that a request can cost, by the names and prices that hold now."""
+    async with (
+        keeping(config) as database,
+        answering_locally(config, catalog, default) as parts,
+    ):
+        book, generator = book_of(config, database), parts.generator
+        await book.refresh()
+        generator.served = await Aliases(database, catalog.by_name).over(parts.served)
+        yield lambda request, tier: estimate(generator, book, request, tier, wall_ms())
+
+
 @asynccontextmanager
 async def answering(
     config: Config,
@@ -241,6 +264,35 @@ async def keeping(config: Config) -> AsyncIterator[Database]:
         yield database
     finally:
         await database.close()
+
+
+def back_up(config: Config, folder: Path) -> Backup:
+    """Copy what is kept into a folder that becomes a data directory, while servers run.
+
+    Raises FailedPrecondition for a database that is not a file.
+    """
+    database = file_of(config.database())
+    if database is None:
+        raise FailedPrecondition(
+            "This database is PostgreSQL's to back up.\nhint: pg_dump, and a copy of the data directory: "
+            "see docs/operating/backup.md"
+        )
+    secret = config.data() / KEY_FILE
+    return copy_files(
+        database, config.data() / BLOBS_FOLDER, (secret,) if secret.exists() else (), folder.absolute()
+    )
+
+
+async def copy_store(config: Config, url: str, tell: Callable[[str], None]) -> Copied:
+    """Copy the database into another, empty one."""
+    if (file := file_of(config.database())) is not None and not file.exists():
+        raise FailedPrecondition(f"There is no database {file}.")
+    async with keeping(config) as source:
+        target = await Database.open(url)
+        try:
+            return await asyncio.to_thread(copy_tables, source.engine, target.engine, wall_ms(), tell)
+        finally:
+            await target.close()
 
 
 @asynccontextmanager
@@ -386,7 +438,7 @@ async def readers(config: Config, catalog: Catalog, *, anywhere: bool = False) -
 
 
 def _blobs(config: Config) -> Path:
-    return private_folder(config.data() / "blobs")
+    return private_folder(config.data() / BLOBS_FOLDER)
 
 
 def _incoming(folder: Path) -> Path:

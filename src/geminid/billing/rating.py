@@ -8,12 +8,12 @@ bound of a request is never below the cost of what it used within it.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import msgspec
 
 from geminid.billing.faults import Unpriced, Unratable
-from geminid.billing.prices import PriceSheet
+from geminid.billing.prices import PriceSheet, UnitPrice
 from geminid.core.money import Nano, rounded_up
 from geminid.core.price import CLASS_OF, ModalityClass, PriceKind
 from geminid.core.usage import Usage
@@ -106,9 +106,7 @@ def total(lines: Iterable[CostLine]) -> Nano:
 
 
 def _line(item: Item, modality: ModalityClass, quantity: int, sheet: PriceSheet) -> CostLine:
-    unit = sheet.unit(KIND_OF[item], modality)
-    if unit is None:
-        raise Unpriced(sheet.key, sheet.tier, KIND_OF[item])
+    unit = _unit(KIND_OF[item], modality, sheet)
     per = TOKENS_PER_PRICE * (SECONDS_PER_HOUR if item == "storage" else 1)
     return CostLine(
         item=item,
@@ -124,8 +122,23 @@ def storage_cost(tokens: int, seconds: int, sheet: PriceSheet) -> Cost:
     return cost_of({("storage", "text"): tokens * seconds} if tokens * seconds else {}, sheet)
 
 
+class BoundLine(NamedTuple):
+    """What some tokens cost at most. kind: the dearer of the kinds that they may turn out to be."""
+
+    kind: PriceKind
+    modality: ModalityClass
+    tokens: int
+    unit: UnitPrice
+    most_nano: Nano
+
+
 def upper_bound(prompt: Usage, tokens_max: int, candidates: int, sheet: PriceSheet) -> Nano:
-    """Return the most that a request can cost, before it runs.
+    """Return the most that a request can cost, before it runs: the sum of :func:`bound_lines`."""
+    return sum(line.most_nano for line in bound_lines(prompt, tokens_max, candidates, sheet))
+
+
+def bound_lines(prompt: Usage, tokens_max: int, candidates: int, sheet: PriceSheet) -> tuple[BoundLine, ...]:
+    """Return what each part of a request can cost at most; what has no tokens is left out.
 
     prompt: its tokens, by modality; whether some are cached is not known yet, so all of them count at the
     dearer of both prices. tokens_max: the bound on each candidate's answer and thoughts together. Raises
@@ -137,17 +150,23 @@ def upper_bound(prompt: Usage, tokens_max: int, candidates: int, sheet: PriceShe
         (audio, "audio", ("input", "cached")),
         (tokens_max * candidates, "text", ("output",)),
     )
-    return sum(_most(tokens, modality, kinds, sheet) for tokens, modality, kinds in priced)
+    return tuple(_most(tokens, modality, kinds, sheet) for tokens, modality, kinds in priced if tokens)
 
 
-def _most(tokens: int, modality: ModalityClass, kinds: tuple[PriceKind, ...], sheet: PriceSheet) -> Nano:
+def _most(tokens: int, modality: ModalityClass, kinds: tuple[PriceKind, ...], sheet: PriceSheet) -> BoundLine:
     """Two lines may share these tokens (fresh and cached, answer and thoughts), each rounded up."""
-    if not tokens:
-        return 0
-    dearest = 0
-    for kind in kinds:
-        unit = sheet.unit(kind, modality)
-        if unit is None:
-            raise Unpriced(sheet.key, sheet.tier, kind)
-        dearest = max(dearest, unit.nano_per_million)
-    return rounded_up(tokens * dearest, TOKENS_PER_PRICE) + (1 if dearest and tokens > 1 else 0)
+    dearest, unit = kinds[0], _unit(kinds[0], modality, sheet)
+    for kind in kinds[1:]:
+        other = _unit(kind, modality, sheet)
+        if other.nano_per_million > unit.nano_per_million:
+            dearest, unit = kind, other
+    nano = unit.nano_per_million
+    most = rounded_up(tokens * nano, TOKENS_PER_PRICE) + (1 if nano and tokens > 1 else 0)
+    return BoundLine(dearest, modality, tokens, unit, most)
+
+
+def _unit(kind: PriceKind, modality: ModalityClass, sheet: PriceSheet) -> UnitPrice:
+    unit = sheet.unit(kind, modality)
+    if unit is None:
+        raise Unpriced(sheet.key, sheet.tier, kind)
+    return unit

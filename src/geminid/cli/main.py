@@ -9,6 +9,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated, Any
 
+import msgspec
 import typer
 from rich.console import Console
 from rich.table import Table
@@ -24,6 +25,7 @@ from geminid.cli import (
     projects,
     reconcile,
     statements,
+    store,
     tokens,
     usage,
 )
@@ -31,6 +33,8 @@ from geminid.cli.desk import ConfigFlag, DataFlag, Desk, JsonFlag
 from geminid.cli.setup import catalog_of, fetch, find_model, find_speech, read_settings, start_logging
 from geminid.cli.terminal import told, write_json
 from geminid.core.content import Look
+from geminid.core.errors import UnknownModel
+from geminid.core.price import PriceTier
 
 app = typer.Typer(
     name="geminid",
@@ -40,7 +44,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
-for group in (projects, keys, limits, credits, budgets, prices, aliases, usage, ledger, tokens):
+for group in (projects, keys, limits, credits, budgets, prices, aliases, usage, ledger, store, tokens):
     app.add_typer(group.app, name=group.__name__.rpartition(".")[2])
 
 ModelFlag = Annotated[
@@ -104,6 +108,42 @@ def generate(
         text = sys.stdin.read() if prompt == "-" else prompt
         request = command.request_of(card, text, file or [], system, max_output_tokens, temperature, seed)
         command.generate(settings, catalog, card, request, json=json)
+
+
+@app.command()
+def estimate(
+    prompt: Annotated[str, typer.Argument(help="What would be asked; - reads it from stdin.")],
+    model: Annotated[
+        str | None,
+        typer.Option("--model", help="As of generate, or a name that clients use.", metavar="NAME|PATH"),
+    ] = None,
+    file: Annotated[
+        list[Path] | None, typer.Option("--file", help="A picture, sound, film or document to ask about.")
+    ] = None,
+    system: Annotated[str, typer.Option(help="System instruction.")] = "",
+    max_output_tokens: Annotated[int | None, typer.Option(help="Bound on the answer, tokens.", min=1)] = None,
+    tier: Annotated[PriceTier, typer.Option(help="standard, batch, flex, priority.")] = "standard",
+    json: JsonFlag = False,
+    data: DataFlag = None,
+    config: ConfigFlag = None,
+) -> None:
+    """Tell what a request would cost at most, without running it."""
+    settings = read_settings(config, server__data=data, log__level="error").config
+    start_logging(settings)
+    with told():
+        command, catalog, wanted = _command("estimate"), catalog_of(settings), model or settings.catalog.model
+        try:
+            card = find_model(settings, catalog, wanted, pull=False)
+        except UnknownModel:  # a name that the server gives; whether it does is seen when it is asked
+            card = find_model(settings, catalog, settings.catalog.model, pull=False)
+        else:
+            wanted = card.name
+        text = sys.stdin.read() if prompt == "-" else prompt
+        request = _command("generate").request_of(
+            card, text, file or [], system, max_output_tokens, None, None
+        )
+        request = msgspec.structs.replace(request, model=wanted)
+        command.estimate(settings, catalog, card, request, tier, json=json)
 
 
 @app.command()

@@ -11,6 +11,7 @@ import asyncio
 import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -127,6 +128,13 @@ def sqlite_url(path: Path) -> str:
     return f"sqlite:///{path}"
 
 
+def file_of(url: str) -> Path | None:
+    """Return the file of a database, None for one that is a server's."""
+    if not url.startswith("sqlite:"):
+        return None
+    return Path(sqlalchemy.make_url(url).database or "")
+
+
 def connect(url: str) -> Engine:
     """Return an engine whose transactions are as this house means them, whichever database it is.
 
@@ -169,9 +177,13 @@ def _open(url: str) -> Engine:
 
 
 def _make_private(url: URL) -> None:
-    """Make the file of a new SQLite database its owner's alone; what lies beside it gets its mode."""
+    """Make the file of a new SQLite database its owner's alone; what lies beside it gets its mode.
+
+    One that is there is never opened here: closing it would end all locks of this process on it (POSIX).
+    """
     if url.get_backend_name() == "sqlite" and url.database:
-        os.close(os.open(url.database, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+        with suppress(FileExistsError):
+            os.close(os.open(url.database, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
 
 
 def _version(connection: Connection) -> str | None:

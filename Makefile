@@ -49,10 +49,11 @@ test: setup-dev setup-js setup-postgres  ## every test
 	$(BIN)/coverage report --include='src/geminid/core/*,src/geminid/wire/*' --fail-under=95
 	$(BIN)/python -m pytest -q -m e2e
 
-prove: setup-dev  ## the long runs behind the promises: every random case on the real engine
+prove: setup-dev setup-postgres  ## the long runs behind the promises: every random case, every history of money
 	PROVE=all $(BIN)/python -m pytest -q -s \
 	  tests/e2e/test_thinking.py tests/e2e/test_schemas.py tests/e2e/test_functions.py \
-	  tests/e2e/test_accuracy.py tests/hostile/test_files.py tests/contract/test_files_py.py
+	  tests/e2e/test_accuracy.py tests/hostile/test_files.py tests/contract/test_files_py.py \
+	  tests/sim tests/e2e/test_money_many.py
 
 lint: setup-dev
 	$(BIN)/ruff check .

@@ -37,7 +37,7 @@ class Errand(msgspec.Struct, frozen=True, kw_only=True):
 
     steps: tokens of each chunk. ahead: tokens that the engine makes before they are read. fails: refused,
     broken or with a bug, after so many chunks. leaves_after, leaves_ms: when its reader leaves, and how
-    often he says so. request: the id that several errands share, or nothing.
+    often he says so. whole: nothing of the answer is passed on before its end. request: the id that several errands share, or nothing.
     """
 
     number: int
@@ -60,6 +60,7 @@ class Errand(msgspec.Struct, frozen=True, kw_only=True):
     leaves_twice: bool = False
     deadline_ms: int | None = None
     own_deadline: bool = False
+    whole: bool = False
     request: str = ""
 
 
@@ -213,6 +214,7 @@ def _errand(chance: random.Random, account: Account, number: int) -> Errand:
         candidates=candidates,
         step_ms=chance.choice((0, 0, 1, 4)),
         ahead=chance.choice((0, 0, 1, 3)),
+        whole=chance.random() < 0.4 and "leaves_after" not in said,
         request=request,
         **said,
     )

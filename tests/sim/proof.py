@@ -150,7 +150,7 @@ def _prove_promises(
         assert row.cost_nano == cost_nano, f"{where}: {receipt} was told {cost_nano} and pays {row.cost_nano}"
     for receipt in (told.admitted.keys() & told.ended.keys()) if whole else ():
         assert receipt in rows, f"{where}: {receipt} ended as {told.ended[receipt]} without a row"
-    assert not told.left or not whole, f"{where}: left by processes that had ended everything: {told.left}"
+    assert not told.left, f"{where}: left by processes that had ended everything: {told.left}"
     missing = told.entered - {each.id for each in transfers}
     assert not missing, f"{where}: entered and not there: {missing}"
     if told.revoked_s is not None:

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import msgspec
 from sqlalchemy import text
+from sqlalchemy.exc import OperationalError
 
 from geminid.billing import ledger
 from geminid.billing.orders import Credit
@@ -96,8 +97,11 @@ class Watcher:
         wanted = balances.select().where(balances.c.project.in_(self._names))
         seqs: dict[str, int] = {}
         while not self._over.wait(0.004):
-            with self._engine.begin() as connection:
-                rows = connection.execute(wanted).all()
+            try:
+                with self._engine.begin() as connection:
+                    rows = connection.execute(wanted).all()
+            except OperationalError:
+                continue  # it was this connection that was cut
             self.looks += 1
             for balance in (balance_of(tuple(row)) for row in rows):
                 sound = 0 <= balance.held_nano <= balance.posted_nano and balance.holds >= 0

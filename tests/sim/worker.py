@@ -23,7 +23,7 @@ from geminid.core.price import Price
 from geminid.service.credits import Credits
 from geminid.service.generate import Generator
 from geminid.service.keys import Keys
-from geminid.service.meter import Meter
+from geminid.service.meter import Charge, Meter
 from geminid.service.recovery import Recovery
 from geminid.service.resolve import Resolver
 from geminid.store.database import Database
@@ -143,17 +143,24 @@ class Worker:
             deadline_ms=errand.deadline_ms,
             own_deadline=errand.own_deadline,
             request_id=errand.request,
+            whole=errand.whole,
         )
         async with opened as generation:
-            admitted = generation.charge.admission.result()
-            tickets = [(model, ticket.time_ms, ticket.moves) for model, ticket in admitted.tickets]
-            self._journal.note("admitted", receipt, tickets)
+            if not errand.whole:
+                self._note_admitted(receipt, generation.charge)
             number = -1  # what was accepted is no chunk
             async for _ in generation.events:
                 number += 1
                 if number == errand.leaves_after:
                     return
+            if errand.whole:
+                self._note_admitted(receipt, generation.charge)
             self._journal.note("answered", receipt, generation.charge.cost_nano)
+
+    def _note_admitted(self, receipt: str, charge: Charge) -> None:
+        tickets = charge.admission.result().tickets
+        told = [(model, ticket.time_ms, ticket.moves) for model, ticket in tickets]
+        self._journal.note("admitted", receipt, told)
 
     async def _entry(self, entry: Entry) -> None:
         try:

@@ -89,15 +89,13 @@ class Admit:
         asked = self._asked
         standing = self._standing(room)
         past = room.past(asked.caller.project, asked.request)
-        if not room.again:
-            _refuse_repeated(past, asked.request)
+        _refuse_repeated(past, asked.request)
         states, tickets = self._count(room, standing)
         hold = None
         if standing.mode == "prepaid":
             hold = self._hold(room, past)
-        if not room.again or past.hold is None:  # else it was counted when it was held
-            for model, state in states.items():
-                room.count(asked.caller.project, model, state)
+        for model, state in states.items():
+            room.count(asked.caller.project, model, state)
         self.admitted = Admitted(standing=standing, tickets=tickets, hold=hold)
         return self.admitted
 
@@ -167,9 +165,9 @@ class Admit:
 class Settle:
     """End an admitted request: charge what it cost or release it, and write what it was."""
 
-    def __init__(self, admission: Admit | None, row: UsageRow) -> None:
+    def __init__(self, admission: Admit | None, row: UsageRow, *, again: bool = False) -> None:
         """admission: None for a caller of whom nothing is counted; it may still be undecided, as long as it
-        is decided before this is. row: with what is to be paid."""
+        is decided before this is. row: with what is to be paid. again: it may be settled already."""
         self._admission = admission
         self._row = row
         counted = admission is not None
@@ -179,7 +177,7 @@ class Settle:
             project=row.project if counted else "",
             models=(row.model, WHOLE) if counted else (),
             hold=row.request if counted and not unheld else "",
-            receipt=row.id,
+            receipt=row.id if again else "",
         )
 
     def decide(self, room: Room) -> UsageRow | None:

@@ -69,7 +69,17 @@ class Times(msgspec.Struct, frozen=True, kw_only=True):
 class Charge:
     """One request at the meter. ``cost_nano`` is known once it is settled; None is without a price."""
 
-    __slots__ = ("act", "admission", "asked", "begun", "bound_nano", "cost_nano", "settling", "sheet")
+    __slots__ = (
+        "act",
+        "admission",
+        "asked",
+        "begun",
+        "bound_nano",
+        "cost_nano",
+        "settling",
+        "sheet",
+        "unsure",
+    )
 
     def __init__(self, asked: Asked, sheet: PriceSheet | None) -> None:
         self.asked = asked
@@ -80,6 +90,7 @@ class Charge:
         self.admission: asyncio.Future[Admitted] | None = None
         self.begun = False
         self.settling: asyncio.Future[UsageRow | None] | None = None
+        self.unsure = False  # whether it is settled: somebody tried, and nobody knows what came of it
 
     @property
     def refused(self) -> BaseException | None:
@@ -191,11 +202,11 @@ class Meter:
             return
         if charge.settling is None:
             row = self._row(charge, usage, outcome, times)
-            charge.settling = self._store.do(Settle(charge.act, row))
+            charge.settling = self._store.do(Settle(charge.act, row, again=charge.unsure))
         try:
             written = await asyncio.shield(charge.settling)
         except Problem:
-            charge.settling = None
+            charge.settling, charge.unsure = None, True
             raise
         if written is not None:
             charge.cost_nano = written.cost_nano

@@ -9,12 +9,14 @@ that has returned is committed with all that it did, one that has raised has cha
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import itertools
 import logging
 import threading
+import time
 from collections.abc import Callable, Iterable, Sequence
 from queue import SimpleQueue
-from typing import Any, Protocol, TypeVar
+from typing import Any, Literal, Protocol, TypeVar
 
 import msgspec
 from sqlalchemy import Engine
@@ -38,6 +40,8 @@ ACTS_MAX = 256
 """When so many acts wait, they are done before more are taken: the first would wait for all the others."""
 RETRY_AFTER_MS = 5_000
 TRIES = 2
+PATIENCE_S, PAUSE_S = 10.0, 0.1
+"""How long a database that is gone is waited for where nobody knows what it has committed."""
 _RULES_KEPT = 1024
 
 log = logging.getLogger("geminid.store")
@@ -49,9 +53,8 @@ class Needs(msgspec.Struct, frozen=True, kw_only=True):
     project: whose balance it locks; empty for an act that adds rows of usage alone. models: whose counts it
     changes. key_id: the key that must still be good, if any. standing: whether the project's own row is
     looked at. hold: the request whose hold it ends. request: one whose past it must know, for it may
-    have been here before. begins: the request that it holds for; its past is known if the act
-    is done again. receipt: the row of usage that it adds. durable: whether what it did must be on
-    the disk when it returns.
+    have been here before. begins: the request that it holds for. receipt: a row of usage that may be there
+    already. durable: whether what it did must be on the disk when it returns.
     """
 
     project: str = ""
@@ -85,21 +88,17 @@ class Act(Protocol[T_co]):
 
 
 class Room:
-    """What the acts of one transaction see and change. ``now_ms`` is the time of all of them.
+    """What the acts of one transaction see and change. ``now_ms`` is the time of all of them."""
 
-    again: the transaction is a second try, so some of it may be done already.
-    """
-
-    def __init__(self, now_ms: int, *, again: bool = False) -> None:
+    def __init__(self, now_ms: int) -> None:
         self.now_ms = now_ms
-        self.again = again
         self.balances: dict[str, Balance] = {}
         self.states: dict[tuple[str, str], State] = {}
         self.open: set[tuple[str, str, int]] = set()
         self.pasts: dict[tuple[str, str], Past] = {}
         self.standings: dict[str, Standing] = {}
         self.keys: dict[str, KeyState] = {}
-        self.receipts: set[str] = set()  # known when it is done again
+        self.receipts: set[str] = set()
         self._transfers: list[Transfer] = []
         self._held: dict[tuple[str, str], Transfer] = {}
         self._ended: set[tuple[str, str]] = set()
@@ -184,6 +183,7 @@ class Hot:
         self._outgoing: list[_Waiting] = []
         self._rules: dict[tuple[Any, ...], Standing] = {}
         self._closed = False
+        self._decided = False
         self.commits = 0
         self._thread = threading.Thread(target=self._run, name="hot", daemon=True)
         self._thread.start()
@@ -255,35 +255,58 @@ class Hot:
                 each.raised = _unavailable(error)
                 each.act.undone()
         except Exception as error:
-            self._undo(lane)
+            usable = self._undone(lane)
             for each in batch:
                 each.act.undone()
             if len(batch) == 1:
                 log.exception("an act cannot be written")
                 batch[0].raised = _fault(error)
-                return lane
+                return usable
             for each in batch:
-                lane = self._serve(lane, [each])
+                usable = self._serve(usable, [each])
+            return usable
         return lane
 
-    def _undo(self, lane: Lane) -> None:
+    def _undone(self, lane: Lane) -> Lane | None:
+        """Return the lane with nothing begun; None where a new one is needed."""
         try:
             lane.mend()
-        except lane.faults as error:
+        except Exception as error:  # whatever it is, this thread goes on
             log.error("the database cannot be used now: %s", error)
+            with contextlib.suppress(Exception):
+                lane.close()
+            return None
+        return lane
 
     def _do(self, lane: Lane, batch: Sequence[_Waiting]) -> None:
         for left in reversed(range(TRIES)):
+            self._decided = False
             try:
-                self._transact(lane, batch, again=left < TRIES - 1)
+                self._transact(lane, batch)
                 return
             except lane.faults:
-                if not lane.mend() or not left:  # only a lost connection is worth another try
+                fate = self._fate(lane)
+                if fate == "committed":
+                    return
+                if fate == "refused" or not left:  # only a lost connection is worth another try
                     raise
 
-    def _transact(self, lane: Lane, batch: Sequence[_Waiting], *, again: bool) -> None:
+    def _fate(self, lane: Lane) -> Literal["committed", "lost", "refused"]:
+        """Return what became of a transaction that failed; patiently where it may be committed."""
+        until_s = time.monotonic() + PATIENCE_S
+        while True:
+            try:
+                if not lane.mend():
+                    return "refused"
+                return "committed" if self._decided and lane.committed() else "lost"
+            except lane.faults:
+                if not (self._decided and lane.in_doubt) or time.monotonic() >= until_s:
+                    raise
+                time.sleep(PAUSE_S)
+
+    def _transact(self, lane: Lane, batch: Sequence[_Waiting]) -> None:
         needs = [each.act.needs for each in batch]
-        room = self._load(lane, needs, again)
+        room = self._load(lane, needs)
         for each in batch:
             each.outcome = each.raised = None
             try:
@@ -295,26 +318,24 @@ class Hot:
                 each.raised = _fault(error)
         work = room.work()
         if work:
+            self._decided = True
             lane.write(work)
             self.commits += 1
         else:
             lane.rollback()
 
-    def _load(self, lane: Lane, needs: Sequence[Needs], again: bool) -> Room:
-        room = Room(self._now_ms(), again=again)
+    def _load(self, lane: Lane, needs: Sequence[Needs]) -> Room:
+        room = Room(self._now_ms())
         projects = sorted({each.project for each in needs if each.project})
         models = dict.fromkeys((each.project, model) for each in needs for model in each.models)
-        begun = {(each.project, each.begins) for each in needs if each.begins}
         held = dict.fromkeys((each.project, each.hold) for each in needs if each.hold)
         standings = dict.fromkeys(each.project for each in needs if each.standing)
         keys = dict.fromkeys(each.key_id for each in needs if each.key_id)
         asked = {(each.project, each.request) for each in needs if each.request}
-        if again:
-            asked |= held.keys() | begun
         past = [(project, id_) for project, request in asked for id_ in ids_of(request)]
         new = {(each.project, each.begins) for each in needs if each.begins and not each.request}
-        looked = [each for each in held if again or each not in new]  # who is new here holds here
-        receipts = [(each.receipt,) for each in needs if each.receipt] if again else []
+        looked = [each for each in held if each not in new]  # who is new here holds here
+        receipts = [(each.receipt,) for each in needs if each.receipt]
         wanted = (
             Wanted(tables.quotas, ("project", "model", "state"), ("project", "model"), list(models)),
             Wanted(tables.holds, ("project", "request", "seq"), ("project", "request"), looked),

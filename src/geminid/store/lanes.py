@@ -49,8 +49,15 @@ class Lane(Protocol):
     def rollback(self) -> None:
         """Undo what was begun."""
 
+    @property
+    def in_doubt(self) -> bool:
+        """Whether the last transaction may be committed although ``write`` has raised."""
+
     def mend(self) -> bool:
         """Undo, and connect again if the connection is lost; return whether it was."""
+
+    def committed(self) -> bool:
+        """Return whether the last transaction is committed, also where the connection was lost meanwhile."""
 
     def close(self) -> None:
         """Disconnect."""
@@ -150,6 +157,15 @@ class SqliteLane:
     def mend(self) -> bool:
         """See :class:`Lane`; a file is never lost."""
         self.rollback()
+        return False
+
+    @property
+    def in_doubt(self) -> bool:
+        """See :class:`Lane`."""
+        return False
+
+    def committed(self) -> bool:
+        """See :class:`Lane`."""
         return False
 
     def close(self) -> None:

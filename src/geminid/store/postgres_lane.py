@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import itertools
 import select
+import time
 from collections.abc import Callable, Iterator, Sequence
 from functools import cache
 from itertools import islice
@@ -28,6 +29,11 @@ Command = tuple[str, Params]
 BEGIN = "BEGIN ISOLATION LEVEL READ COMMITTED"
 """Each statement must see what was committed before it got its locks."""
 SOON = "SET LOCAL synchronous_commit = off"
+NUMBER = "SELECT txid_current()"
+FATE = "SELECT txid_status($1)"
+"""Of a transaction by its number: ``committed``, ``aborted`` or ``in progress``."""
+FATE_S, FATE_PAUSE_S = 5.0, 0.01
+"""How long a server may take to end a transaction whose connection is lost."""
 
 
 class PostgresLane:
@@ -38,6 +44,8 @@ class PostgresLane:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
         self._texts: dict[Any, str] = {}
+        self.in_doubt = False
+        self._number = b""
         self._connect()
 
     def _connect(self) -> None:
@@ -60,13 +68,16 @@ class PostgresLane:
         self, projects: Sequence[str], wanted: Sequence[Wanted], *, durable: bool
     ) -> tuple[list[Row], list[list[Row]]]:
         """See :class:`geminid.store.lanes.Lane`."""
+        self.in_doubt = False
         commands: list[Command] = [(BEGIN, ())] if durable else [(BEGIN, ()), (SOON, ())]
         before = len(commands)
+        commands.append((NUMBER, ()))
         commands += [(_LOCK, [project.encode()]) for project in projects]
         for each in wanted:
             text, write = self._select(each), _writers(each.table.name, each.keys)
             commands += [(text, _params(write, value)) for value in each.values]
         results = iter(self._exchange(commands)[before:])
+        self._number = next(results).get_value(0, 0)
         balances = _rows(results, len(projects), tables.balances, BALANCE_COLUMNS)
         return balances, [_rows(results, len(each.values), each.table, each.columns) for each in wanted]
 
@@ -76,11 +87,14 @@ class PostgresLane:
         for statement, rows in work:
             text, write = self._text(statement), _writers(statement.table.name, _names(statement))
             commands += [(text, _params(write, row)) for row in rows]
+        self.in_doubt = True
         self._exchange([*commands, ("COMMIT", ())])
+        self.in_doubt = False
 
     def rollback(self) -> None:
         """See :class:`geminid.store.lanes.Lane`."""
         self._exchange([("ROLLBACK", ())])
+        self.in_doubt = False
 
     def mend(self) -> bool:
         """See :class:`geminid.store.lanes.Lane`."""
@@ -91,15 +105,29 @@ class PostgresLane:
                 pass
             else:
                 return False
-        self._driver.close()
-        self._held.invalidate()
+        self.close()
         self._connect()
         return True
+
+    def committed(self) -> bool:
+        """See :class:`geminid.store.lanes.Lane`."""
+        until_s = time.monotonic() + FATE_S
+        while self.in_doubt:
+            (result,) = self._exchange([(FATE, [self._number])])
+            fate = result.get_value(0, 0)
+            if fate != b"in progress":
+                self.in_doubt = False
+                return bool(fate == b"committed")
+            if time.monotonic() >= until_s:
+                raise self.faults("a lost transaction does not end")
+            time.sleep(FATE_PAUSE_S)
+        return False
 
     def close(self) -> None:
         """See :class:`geminid.store.lanes.Lane`."""
         self._driver.close()
-        self._held.invalidate()
+        if self._held.is_valid:
+            self._held.invalidate()
 
     # -- the wire --------------------------------------------------------------------------------------
 

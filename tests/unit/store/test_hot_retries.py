@@ -1,4 +1,4 @@
-"""A request that failed and is tried again, both within one transaction."""
+"""Requests that are tried again, and transactions whose connection is lost: everything happens once."""
 
 import asyncio
 
@@ -55,3 +55,64 @@ async def test_what_is_tried_again_in_the_transaction_in_which_it_failed_is_open
     assert (first.attempt, second.attempt) == (1, 2)
     assert await database.read(lambda c: rows.open_holds(c, "p")) == (second,)
     assert await database.read(lambda c: rows.past(c, "p", "r")) == Past(second)
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+async def test_a_connection_that_is_lost_around_a_commit_does_everything_once(database, when, monkeypatch):
+    if database.engine.dialect.name == "sqlite":
+        pytest.skip("a file is never lost")
+    from geminid.store.postgres_lane import PostgresLane
+
+    write, cuts = PostgresLane.write, []
+
+    def cut(self, work):
+        if cuts:
+            return write(self, work)
+        cuts.append(work)
+        if when == "after":
+            write(self, work)
+            self.in_doubt = True  # its answer did not arrive
+        self._link.finish()
+        raise self.faults("cut")
+
+    hot = Hot(database.engine, lambda: 1_000)
+    credit = ledger_act(Credit(kind="top_up", key="k", amount_nano=5), credited)
+    await hot.do(credit)
+    monkeypatch.setattr(PostgresLane, "write", cut)
+    held = Hold(request="r", amount_nano=3, owner="one", expires_ms=9_000)
+    hold = await hot.do(ledger_act(held, ledger.hold))
+    await hot.close()
+    assert cuts
+    assert await database.read(lambda c: rows.open_holds(c, "p")) == (hold,)
+    assert (await database.read(lambda c: rows.find(c, "p"))).held_nano == 3
+    assert await database.read(lambda c: rows.past(c, "p", "r")) == Past(hold)
+
+
+async def test_a_database_that_is_gone_at_a_commit_is_waited_for(database, monkeypatch):
+    if database.engine.dialect.name == "sqlite":
+        pytest.skip("a file is never lost")
+    from geminid.store.postgres_lane import PostgresLane
+
+    write, connect, refused = PostgresLane.write, PostgresLane._connect, []
+
+    def cut(self, work):
+        write(self, work)
+        if not refused:
+            self.in_doubt = True
+            self._link.finish()
+            raise self.faults("cut")
+
+    def refuse(self):
+        if len(refused) < 3:
+            refused.append(1)
+            raise self.faults("starting up")
+        connect(self)
+
+    hot = Hot(database.engine, lambda: 1_000)
+    await hot.do(ledger_act(Credit(kind="top_up", key="k", amount_nano=5), credited))
+    monkeypatch.setattr(PostgresLane, "write", cut)
+    monkeypatch.setattr(PostgresLane, "_connect", refuse)
+    await hot.do(ledger_act(Credit(kind="top_up", key="l", amount_nano=5), credited))
+    await hot.close()
+    assert len(refused) == 3
+    assert (await database.read(lambda c: rows.find(c, "p"))).posted_nano == 10

@@ -266,11 +266,14 @@ async def test_the_library_is_survived(tmp_path, real_model):
     finally:
         await checker.close()
     again = GrammarChecker(real_model, tmp_path)
-    for grammar in bad:
-        with pytest.raises(InvalidArgument):
-            await again.check(grammar)
-    assert again.pid == 0
-    await again.close()
+    try:
+        # Time is no property of a grammar, so refusals for it are not remembered over a restart.
+        for grammar in (grammar for grammar, why in bad.items() if "ms" not in why):
+            with pytest.raises(InvalidArgument):
+                await again.check(grammar)
+        assert again.pid == 0
+    finally:
+        await again.close()
 
 
 @pytest.mark.e2e

@@ -14,8 +14,12 @@ from contextlib import suppress
 import msgspec
 
 from geminid.billing.periods import day_at
+from geminid.core.errors import Unavailable
 from geminid.store.database import connect
 from sim import worker
+
+UNAVAILABLE = 3
+"""The status of a process that could not do without its database."""
 
 
 def main() -> None:
@@ -60,6 +64,8 @@ def _begin(line: bytes, mine: tuple[int, int]) -> int:
             os.close(each)
         worker.run(line)
         status = 0
+    except Unavailable:  # its connection was cut while it started or stopped: a server would end as well
+        status = UNAVAILABLE
     except BaseException:
         traceback.print_exc(file=sys.stderr)
         sys.stderr.flush()

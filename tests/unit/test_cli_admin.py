@@ -96,6 +96,28 @@ def test_a_key_is_rotated_and_revoked(geminid):
     assert geminid("keys", "revoke", key["id"], "--json")["state"] == "revoked"
 
 
+def test_ids_and_seals_are_whole_however_narrow_the_terminal_is(geminid):
+    geminid("keys", "create", "[bold]robot", "--model", "a-model-with-a-long-name-*", "--expires", "90d")
+    (key,) = geminid("keys", "list", "--json")
+    shown = geminid("keys", "list", COLUMNS="40").stdout
+    assert key["id"] in shown
+    assert "[bold]robot" in shown
+    assert len(shown.splitlines()) == 2
+    head = geminid("credits", "topup", "default", "1", "--json")["balance"]["head"]
+    assert head in geminid("credits", "show", "default", COLUMNS="40").stdout
+
+
+def test_a_secret_in_the_place_of_an_id_is_not_repeated(geminid):
+    secret = geminid("keys", "create", "robot").stdout.strip()
+    told = geminid("keys", "revoke", secret, code=1).stderr
+    assert "begins with key-" in told
+    assert secret not in told
+    token = geminid("tokens", "create", "ops").stdout.strip()
+    told = geminid("tokens", "revoke", token, code=1).stderr
+    assert "begins with tok-" in told
+    assert token not in told
+
+
 def test_prices_names_and_tokens(geminid):
     geminid("prices", "set", "mine", "input", "0.25")
     geminid("prices", "end", "mine", "input", "--from", "7d")
@@ -112,7 +134,9 @@ def test_prices_names_and_tokens(geminid):
 
 def test_problems_are_told_in_words(geminid):
     assert "There is no project nobody." in geminid("projects", "show", "nobody", code=1).stderr
-    assert "id" in geminid("projects", "create", "Not an id", code=1).stderr
+    assert (
+        "id: Expected 3 to 63 lower case letters" in geminid("projects", "create", "Not an id", code=1).stderr
+    )
     assert "mode" in geminid("projects", "create", "team", "--mode", "free", code=1).stderr
     geminid("credits", "topup", "default", "1.0000000001", code=2)
     geminid("limits", "set", "default", "--rpm", "many", code=2)

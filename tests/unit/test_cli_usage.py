@@ -146,6 +146,12 @@ def test_one_request_with_its_bill_and_its_phases(geminid, kept):
     geminid("usage", "show", "nothing", code=1)
 
 
+@pytest.mark.parametrize("receipt", ["-jAbc", "--abc", "-h_Qx"])
+def test_a_receipt_may_begin_with_a_dash(geminid, receipt, capsys):
+    told = geminid("usage", "show", receipt, code=1)
+    assert b"Usage:" not in told
+
+
 @pytest.mark.parametrize("form", ["csv", "jsonl", "parquet"])
 def test_an_export_has_every_request_with_exact_amounts(geminid, kept, tmp_path, form):
     file = tmp_path / f"usage.{form}"

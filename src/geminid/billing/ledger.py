@@ -168,7 +168,8 @@ def refund(
     if charge.kind != "post" or charge.project != balance.project:
         raise InvalidArgument("only a charge of this project can be refunded")
     if not 0 < amount_nano <= charge.amount_nano:
-        raise InvalidArgument(f"a refund must be in 0..{format_dollars(charge.amount_nano)}, and not nothing")
+        most = format_dollars(charge.amount_nano)
+        raise InvalidArgument(f"A refund must be more than nothing and at most the charge, {most}.")
     if same is not None:
         return _repeated(balance, same, same.amount_nano == amount_nano)
     balance, rows = _without_expired(balance, now_ms)

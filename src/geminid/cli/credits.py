@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from geminid.cli.desk import ConfigFlag, DataFlag, Desk, JsonFlag, dollars, moment, said
+from geminid.cli.desk import RECEIPTS, ConfigFlag, DataFlag, Desk, JsonFlag, dollars, moment, said
 from geminid.core.ids import scratch_name
 
 app = typer.Typer(no_args_is_help=True, help="Credits: what a project has paid in advance.")
@@ -74,7 +74,7 @@ def adjust(
     _enter(Desk(data, config, json), project, "adjust", amount, key, note)
 
 
-@app.command()
+@app.command(context_settings=RECEIPTS)
 def refund(
     project: ProjectArgument,
     request: Annotated[str, typer.Argument(help="The id of the request that was charged.")],

@@ -16,11 +16,9 @@ from typing import Annotated, Any, NamedTuple, TypeVar
 
 import msgspec
 import typer
-from rich.console import Console
-from rich.table import Table
 
 from geminid.cli.setup import catalog_of, read_settings, start_logging
-from geminid.cli.terminal import told, write_json
+from geminid.cli.terminal import told, write_json, write_table
 from geminid.core.errors import InvalidArgument
 from geminid.core.money import decimal_dollars, parse_dollars
 
@@ -32,6 +30,9 @@ DataFlag = Annotated[
 ]
 JsonFlag = Annotated[bool, typer.Option("--json", help="Write JSON.")]
 ProjectFlag = Annotated[str, typer.Option("--project", help="The project.", metavar="ID")]
+
+RECEIPTS = {"ignore_unknown_options": True}
+"""Settings of commands that take a receipt: one in 64 begins with a dash."""
 
 PAGE_SIZE = 1000
 _SPAN = re.compile(r"(\d{1,6})([smhdw])", re.ASCII)
@@ -89,17 +90,10 @@ class Desk(NamedTuple):
         if self.json:
             write_json(value)
             return
-        console = Console(highlight=False)
-        if isinstance(value, list):
-            table = Table(*columns, box=None)
-            for row in value:
-                table.add_row(*(_cell(_at(row, column)) for column in columns))
-            console.print(table)
+        if isinstance(value, list | tuple):
+            write_table(columns, [[_cell(_at(row, column)) for column in columns] for row in value])
             return
-        table = Table(box=None, show_header=False)
-        for name, cell in _fields(value):
-            table.add_row(name, _cell(cell))
-        console.print(table)
+        write_table(("field", "value"), [(name, _cell(cell)) for name, cell in _fields(value)], header=False)
 
 
 async def _asked(

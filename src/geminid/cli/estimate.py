@@ -6,11 +6,10 @@ import asyncio
 from typing import Any
 
 from rich.console import Console
-from rich.table import Table
 
 from geminid.app import estimating
 from geminid.catalog.catalog import Catalog
-from geminid.cli.terminal import errors, write_json
+from geminid.cli.terminal import errors, write_json, write_table
 from geminid.config import Config
 from geminid.core.card import ModelCard
 from geminid.core.money import decimal_dollars, format_dollars
@@ -43,10 +42,10 @@ def estimate(
     if told["boundNano"] is None:
         console.print(f"cost:   unknown. {told['unpriced']}", markup=False)
         return
-    table = Table(*COLUMNS, box=None)
-    for line in told["lines"]:
-        table.add_row(*("-" if line[name] is None else str(line[name]) for name in COLUMNS))
-    console.print(table)
+    write_table(
+        COLUMNS,
+        [["-" if line[name] is None else str(line[name]) for name in COLUMNS] for line in told["lines"]],
+    )
     console.print(f"cost:   at most {format_dollars(told['boundNano'])}, by the prices of {told['priceKey']}")
 
 

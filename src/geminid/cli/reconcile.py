@@ -8,13 +8,12 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
-from rich.table import Table
 
 from geminid.cli.desk import ConfigFlag, DataFlag, Desk, JsonFlag
-from geminid.cli.terminal import write_json
+from geminid.cli.terminal import write_json, write_table
 from geminid.core.errors import InvalidArgument
 
+FIGURES = ("ours", "theirs", "theirs - ours")
 _SHARE = re.compile(r"(\d{1,3})(?:\.(\d{1,4}))?%", re.ASCII)
 
 
@@ -77,25 +76,20 @@ def reconcile(
 
 
 def _show(found: Any) -> None:
-    console = Console(highlight=False)
-    table = Table("figure", box=None)
-    for name in ("ours", "theirs", "theirs - ours"):
-        table.add_column(name, justify="right")
-    for figure, (ours, theirs) in found.totals.items():
-        table.add_row(figure, _decimal(ours), _decimal(theirs), _decimal(theirs - ours))
-    console.print(table)
+    totals = [
+        (figure, _decimal(ours), _decimal(theirs), _decimal(theirs - ours))
+        for figure, (ours, theirs) in found.totals.items()
+    ]
+    write_table(("figure", *FIGURES), totals, numbers=FIGURES)
+    typer.echo()
     if found.sound:
-        console.print(f"\n{found.compared:,} days of models agree.")
+        typer.echo(f"{found.compared:,} days of models agree.")
         return
-    table = Table("day", "model", "figure", box=None)
-    for name in ("ours", "theirs", "theirs - ours"):
-        table.add_column(name, justify="right")
-    for each in found.differences:
-        table.add_row(
-            each.day, each.model, each.figure, _decimal(each.ours), _decimal(each.theirs), _decimal(each.by)
-        )
-    console.print()
-    console.print(table)
+    differences = [
+        (each.day, each.model, each.figure, _decimal(each.ours), _decimal(each.theirs), _decimal(each.by))
+        for each in found.differences
+    ]
+    write_table(("day", "model", "figure", *FIGURES), differences, numbers=FIGURES)
 
 
 def _plain(found: Any) -> dict[str, Any]:

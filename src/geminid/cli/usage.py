@@ -11,11 +11,9 @@ from typing import IO, Annotated, Any
 
 import msgspec
 import typer
-from rich.console import Console
-from rich.table import Table
 
-from geminid.cli.desk import ConfigFlag, DataFlag, Desk, JsonFlag, moment
-from geminid.cli.terminal import errors
+from geminid.cli.desk import RECEIPTS, ConfigFlag, DataFlag, Desk, JsonFlag, moment
+from geminid.cli.terminal import errors, write_table
 from geminid.core.errors import InvalidArgument
 
 app = typer.Typer(help="Usage: what requests used and cost.")
@@ -72,7 +70,7 @@ def summary(
         errors.print(f"Requests before {kept} are kept by the hour, without labels.", highlight=False)
 
 
-@app.command()
+@app.command(context_settings=RECEIPTS)
 def show(
     receipt: Annotated[str, typer.Argument(help="The receipt: x-geminid-receipt of the answer.")],
     json: JsonFlag = False,
@@ -93,11 +91,10 @@ def show(
         return
     bill, phases = found.pop("lines"), found.pop("phases")
     desk.show(found)
-    console = Console(highlight=False)
-    console.print()
-    _table(console, ("item", "modality", "quantity", "perMillion", "cost"), bill)
-    console.print()
-    _table(console, ("name", "startMs", "tookMs"), phases)
+    typer.echo()
+    desk.show(bill, ("item", "modality", "quantity", "perMillion", "cost"))
+    typer.echo()
+    desk.show(phases, ("name", "startMs", "tookMs"))
 
 
 @app.command()
@@ -143,14 +140,10 @@ def _opened(output: Path | None) -> AbstractContextManager[IO[bytes]]:
 
 def _print(found: dict[str, Any]) -> None:
     names = list(found["sums"][0]["by"]) if found["sums"] else []
-    table = Table(*names, box=None)
-    for figure in FIGURES:
-        table.add_column(figure, justify="right")
-    for each in found["sums"]:
-        table.add_row(*(each["by"][name] for name in names), *_figures(each["total"]))
-    if len(found["sums"]) != 1:
-        table.add_row(*("all" if not place else "" for place in range(len(names))), *_figures(found["total"]))
-    Console(highlight=False).print(table)
+    rows = [(*(each["by"][name] for name in names), *_figures(each["total"])) for each in found["sums"]]
+    if len(rows) != 1:
+        rows.append((*("" if place else "all" for place in range(len(names))), *_figures(found["total"])))
+    write_table((*names, *FIGURES), rows, numbers=FIGURES)
 
 
 def _figures(total: dict[str, Any]) -> tuple[str, ...]:
@@ -161,10 +154,3 @@ def _figures(total: dict[str, Any]) -> tuple[str, ...]:
         *(f"{count:,}" for count in counts),
         f"${total['cost']}" if priced or not total["requests"] else "-",
     )
-
-
-def _table(console: Console, columns: tuple[str, ...], rows: list[dict[str, Any]]) -> None:
-    table = Table(*columns, box=None)
-    for row in rows:
-        table.add_row(*(str(row[column]) for column in columns))
-    console.print(table)

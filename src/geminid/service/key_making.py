@@ -20,9 +20,12 @@ MODEL_CHARACTERS_MAX = 128
 
 
 class UnknownKey(NotFound):
-    """No key of this project has this id."""
+    """No key of this project has this id. What looks like a secret is not repeated."""
 
     def __init__(self, key_id: str) -> None:
+        if key_id.startswith("sk-"):
+            super().__init__("A key is named by its id, which begins with key-, not by its secret.")
+            return
         super().__init__(f"There is no key {key_id} in this project.")
 
 

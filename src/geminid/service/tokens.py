@@ -25,9 +25,12 @@ __all__ = ["NewToken", "Token", "Tokens", "UnknownToken"]
 
 
 class UnknownToken(NotFound):
-    """No token has this id."""
+    """No token has this id. What looks like a secret is not repeated."""
 
     def __init__(self, token_id: str) -> None:
+        if token_id.startswith("adm-"):
+            super().__init__("A token is named by its id, which begins with tok-, not by its secret.")
+            return
         super().__init__(f"There is no token {token_id}.")
 
 

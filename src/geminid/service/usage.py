@@ -40,10 +40,10 @@ COLUMNS: dict[str, tuple[str, ...]] = {
 
 
 class UnknownReceipt(NotFound):
-    """No request of this project has this receipt, or it is not kept by itself any more."""
+    """No request has this receipt (of the project, if one is named), or it is not kept by itself any more."""
 
     def __init__(self, receipt: str) -> None:
-        super().__init__(f"There is no receipt {receipt[:64]} in this project.")
+        super().__init__(f"There is no receipt {receipt[:64]} here.")
 
 
 class UsageSum(NamedTuple):

@@ -93,7 +93,7 @@ async def test_anothers_receipt_is_as_one_that_never_was(client):
     for receipt in ("r1", "r2"):
         answer = await client.ask("GET", f"/projects/team/usage/{receipt}")
         assert answer.status_code == 404
-        assert answer.json()["error"]["message"] == f"There is no receipt {receipt} in this project."
+        assert answer.json()["error"]["message"] == f"There is no receipt {receipt} here."
 
 
 async def test_whoever_reads_on_misses_nothing(client):

@@ -46,6 +46,7 @@ def read(kind: type[M], body: bytes) -> M:
     except msgspec.ValidationError as error:
         what, _, path = str(error).partition(" - at ")
         field = path.strip("`").removeprefix("$").removeprefix(".")
+        what = _told(kind, field, what)
         words = f"{field}: {what}" if field else what
         raise InvalidArgument(words, violations=(FieldViolation(what, field),)) from error
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
@@ -56,6 +57,15 @@ def read(kind: type[M], body: bytes) -> M:
 def write(message: Message) -> bytes:
     """Return the JSON of a message, indented."""
     return msgspec.json.format(_ENCODER.encode(message), indent=2) + b"\n"
+
+
+def _told(kind: type[Any], field: str, what: str) -> str:
+    """Return what is wrong; where a pattern was not met, in the words of the field's description."""
+    if "matching regex" not in what:
+        return what
+    fields = msgspec.json.schema(kind)["$defs"][kind.__name__]["properties"]
+    description = fields.get(field, {}).get("description")
+    return f"Expected {description}" if description else what
 
 
 _ENCODER = msgspec.json.Encoder()

@@ -18,12 +18,16 @@ DEFAULT_PRESET = "official"
 
 
 class Prices(msgspec.Struct, frozen=True, kw_only=True):
-    """Prices in three parts: the operator's prices, the preset under them, the list beside them."""
+    """Prices in three parts: the operator's prices, the preset under them, the list beside them.
+
+    same: names that have no prices of their own, with the key whose prices are theirs.
+    """
 
     own: tuple[Price, ...]
     preset: tuple[Price, ...]
     listed: tuple[Price, ...]
     presets: tuple[Preset, ...]
+    same: dict[str, str] = {}
 
 
 def load_prices(extra: Path | None = None, use: str | None = None) -> Prices:
@@ -44,6 +48,7 @@ def load_prices(extra: Path | None = None, use: str | None = None) -> Prices:
         preset=_chosen(by_name, own.use if use is None else use),
         listed=_chosen(by_name, own.listed),
         presets=tuple(by_name.values()),
+        same=shipped.same | own.same,
     )
 
 

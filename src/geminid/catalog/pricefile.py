@@ -36,7 +36,7 @@ _OWN_TIERS: tuple[PriceTier, ...] = tuple(tier for tier in PRICE_TIERS if tier !
 _TIERED = tuple(column for column in COLUMNS if column != "storage_hour")
 _ROW_KEYS = ("key", "from", "until", *COLUMNS, *_OWN_TIERS)
 _PRESET_KEYS = ("name", "title", "source", "price")
-_FILE_KEYS = ("use", "list", "preset", "price")
+_FILE_KEYS = ("use", "list", "preset", "price", "same")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 Table = dict[str, Any]
@@ -55,11 +55,12 @@ class Preset(msgspec.Struct, frozen=True, kw_only=True):
 class PriceFile(msgspec.Struct, frozen=True, kw_only=True):
     """One file: presets, prices of its own, and which preset it wants used, and shown as the list price.
 
-    None leaves the choice open; empty is none at all.
+    None leaves the choice open; empty is none at all. same: names by the key whose prices are theirs, too.
     """
 
     presets: tuple[Preset, ...] = ()
     prices: tuple[Price, ...] = ()
+    same: dict[str, str] = {}
     use: str | None = None
     listed: str | None = None
 
@@ -80,6 +81,7 @@ def read_price_file(text: str, origin: str, presets: Collection[str] = ()) -> Pr
     return PriceFile(
         presets=tuple(_preset(each) for each in table.get("preset", [])),
         prices=_prices(table.get("price", [])),
+        same={name: key for key, names in table.get("same", {}).items() for name in names},
         use=table.get("use"),
         listed=table.get("list"),
     )
@@ -140,10 +142,20 @@ def _of_file(table: Table, presets: Collection[str]) -> Mistakes:
     if not isinstance(table.get("preset", []), list):
         yield _mistake("preset", "must be written as [[preset]]")
     yield from _of_rows(table.get("price", []), "price", "price")
+    yield from _of_same(table.get("same", {}))
     for key in ("use", "list"):
         if key in table and table[key] not in ("", *presets, *names):
             known = ", ".join(dict.fromkeys((*presets, *names)))
             yield _mistake(key, f"must be the name of a preset ({known}) or empty")
+
+
+def _of_same(same: object) -> Mistakes:
+    if not isinstance(same, dict):
+        yield _mistake("same", "must be a table of keys, each with a list of names")
+        return
+    for key, names in same.items():
+        if not isinstance(names, list) or not all(isinstance(each, str) and is_name(each) for each in names):
+            yield _mistake(f"same.{key}", "must be a list of names of models")
 
 
 def _tables(value: object) -> list[object]:

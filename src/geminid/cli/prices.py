@@ -10,7 +10,7 @@ from geminid.cli.desk import ConfigFlag, DataFlag, Desk, JsonFlag, dollars, mome
 
 app = typer.Typer(no_args_is_help=True, help="Prices: what a million tokens cost, and since when.")
 
-KeyArgument = Annotated[str, typer.Argument(help="A model, or the price key on its card.", metavar="KEY")]
+KeyArgument = Annotated[str, typer.Argument(help="A name of a model.", metavar="KEY")]
 KindArgument = Annotated[str, typer.Argument(help="input, output, cached, storage.", metavar="KIND")]
 ModalityFlag = Annotated[str, typer.Option("--modality", help="text (and pictures, film) or audio.")]
 TierFlag = Annotated[str, typer.Option("--tier", help="standard, batch, flex, priority.")]

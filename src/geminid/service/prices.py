@@ -24,6 +24,7 @@ class Book:
         self._last = -1
         self._sheets: dict[tuple[str, PriceTier], PriceSheet | None] = {}
         self.book = PriceBook.of(prices.own, prices.preset, prices.listed)
+        self._same = prices.same
 
     async def refresh(self) -> None:
         """Take up prices that were entered since."""
@@ -39,10 +40,11 @@ class Book:
         self._sheets.clear()
 
     def sheet(self, names: tuple[str, ...], tier: PriceTier, time_ms: int) -> PriceSheet | None:
-        """Return the prices of the first of ``names`` that has any."""
+        """Return the prices of the first of ``names`` that has any, its own or those of the key it shares."""
         for name in names:
-            if (found := self._sheet(name, tier, time_ms)) is not None:
-                return found
+            for key in (name, self._same.get(name)):
+                if key is not None and (found := self._sheet(key, tier, time_ms)) is not None:
+                    return found
         return None
 
     def _sheet(self, name: str, tier: PriceTier, time_ms: int) -> PriceSheet | None:

@@ -7,10 +7,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from geminid.billing.prices import PriceBook
+from geminid.catalog.catalog import Catalog
 from geminid.catalog.pricebook import load_prices
 from geminid.catalog.pricefile import COLUMNS, read_price_file
 from geminid.core.errors import InvalidArgument
 from geminid.core.money import decimal_dollars
+from geminid.service.prices import Book
 
 NOW = int(datetime(2026, 11, 30, tzinfo=UTC).timestamp()) * 1000
 
@@ -267,3 +269,24 @@ def test_a_preset_can_be_chosen_over_what_a_file_says(tmp_path):
     assert load_prices(file, "discount").listed == load_prices().listed
     with pytest.raises(InvalidArgument, match="no price preset nobody"):
         load_prices(file, "nobody")
+
+
+def test_names_that_share_prices_are_found_by_their_own_or_the_keys():
+    found = Book(load_prices())
+    paid = found.sheet(("gemini-3.1-flash-lite", "m"), "standard", NOW)
+    assert found.sheet(("gemini-3.1-flash-lite-preview", "m"), "standard", NOW) == paid
+    assert found.sheet(("nobody", "gemini-3-1-flash-lite"), "standard", NOW) == paid
+    assert found.sheet(("nobody", "m"), "standard", NOW) is None
+
+
+def test_every_name_of_the_lite_models_of_3_1_has_a_price():
+    found = Book(load_prices())
+    names = [name for name in Catalog.load().aliases if "lite" in name and "3" in name]
+    assert len(names) > 5
+    assert [name for name in names if found.sheet((name,), "standard", NOW) is None] == []
+
+
+@pytest.mark.parametrize("same", ['same = "x"', "[same]\nx = 1", '[same]\nx = ["Y!"]'])
+def test_wrong_lists_of_names_that_share_prices_are_refused(same):
+    with pytest.raises(InvalidArgument, match="same"):
+        read_price_file(same, "mine.toml")

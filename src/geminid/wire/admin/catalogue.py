@@ -14,7 +14,7 @@ from geminid.wire.admin.message import Message
 PriceKey = Annotated[
     str,
     Meta(
-        description="A model's name, or the price key on its card.",
+        description="A name of a model.",
         pattern="^[a-z0-9][a-z0-9._-]{0,127}$",
     ),
 ]

@@ -9,14 +9,13 @@ from __future__ import annotations
 import asyncio
 import logging
 import ssl
-from collections.abc import AsyncIterator
-from contextlib import aclosing, asynccontextmanager
+from contextlib import aclosing
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
-from geminid.core.errors import Unavailable
+from geminid.core.queue import BoundedQueue
 from geminid.fetch import answer
 from geminid.fetch.address import Address, read_address, redirected
 from geminid.fetch.draft import Draft
@@ -75,8 +74,7 @@ class Fetcher:
         self._own = own
         self._tls = tls
         self._exchange: Exchange | None = None
-        self._free = asyncio.Semaphore(config.parallel)
-        self._waiting = 0
+        self._queue = BoundedQueue(config.parallel, config.waiting_max, "fetched", RETRY_AFTER_MS)
 
     async def fetch(self, uri: str, path: Path) -> Fetched:
         """Write what is at an address to a new file.
@@ -85,7 +83,7 @@ class Fetcher:
         the disk is full.
         """
         address = read_address(uri)
-        async with self._turn():
+        async with self._queue.turn():
             try:
                 with Draft(path, self._config.bytes_max) as draft:
                     async with asyncio.timeout(self._config.time_ms_max / 1000):
@@ -135,22 +133,6 @@ class Fetcher:
         from geminid.fetch.exchange import Exchange
 
         return Exchange(self._config.connect_ms_max, self._tls)
-
-    @asynccontextmanager
-    async def _turn(self) -> AsyncIterator[None]:
-        if self._waiting >= self._config.waiting_max:
-            raise Unavailable(
-                f"{self._waiting} files wait to be fetched already.", retry_after_ms=RETRY_AFTER_MS
-            )
-        self._waiting += 1
-        try:
-            await self._free.acquire()
-        finally:
-            self._waiting -= 1
-        try:
-            yield
-        finally:
-            self._free.release()
 
 
 async def _keep(found: Answer, draft: Draft) -> Fetched:

@@ -12,8 +12,7 @@ import logging
 import os
 import signal
 import sys
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TypeVar
 
@@ -21,6 +20,7 @@ import msgspec
 
 from geminid.core import clock
 from geminid.core.errors import Unavailable
+from geminid.core.queue import BoundedQueue
 from geminid.media.bounds import Bounds
 from geminid.media.faults import Unreadable
 from geminid.media.messages import Done, FromReader, Open, Probe, Probed, Read, Refused, decode_from_reader
@@ -116,9 +116,8 @@ class ReaderPool:
         self._command = command
         self._environ = OWN_ENVIRON | {name: environ[name] for name in KEPT_ENVIRON if name in environ}
         self._clock = clock
-        self._free = asyncio.Semaphore(config.processes)
+        self._queue = BoundedQueue(config.processes, config.waiting_max, "read", RETRY_AFTER_MS)
         self._idle: list[_Reader] = []
-        self._waiting = 0
         self._sweeper: asyncio.Task[None] | None = None
         self._closed = False
 
@@ -143,7 +142,7 @@ class ReaderPool:
         self._idle.clear()
 
     async def _run(self, job: Read | Probe, expected: type[Answer]) -> Answer:
-        async with self._turn():
+        async with self._queue.turn():
             reader = await self._reader()
             kept = False
             try:
@@ -164,22 +163,6 @@ class ReaderPool:
                 raise Unreadable(CRASHED) from failure
             finally:
                 await self._put_back(reader, kept=kept)
-
-    @asynccontextmanager
-    async def _turn(self) -> AsyncIterator[None]:
-        if self._waiting >= self._config.waiting_max:
-            raise Unavailable(
-                f"{self._waiting} files wait to be read already.", retry_after_ms=RETRY_AFTER_MS
-            )
-        self._waiting += 1
-        try:
-            await self._free.acquire()
-        finally:
-            self._waiting -= 1
-        try:
-            yield
-        finally:
-            self._free.release()
 
     async def _reader(self) -> _Reader:
         """Return an idle process that still lives, or a new one."""

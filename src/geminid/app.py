@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-import shutil
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -20,15 +19,14 @@ import msgspec
 import psutil
 from starlette.types import ASGIApp
 
+from geminid.app_media import GIB, Readers, blobs_folder, fetcher_of, readers
 from geminid.catalog.catalog import Catalog
 from geminid.catalog.pricebook import load_prices
 from geminid.catalog.pull import located
 from geminid.catalog.served import Served
-from geminid.catalog.speech import speech_card
-from geminid.config import Config, EngineConfig, MediaConfig
+from geminid.config import Config, EngineConfig
 from geminid.core import ids
 from geminid.core.card import EngineKind, ModelCard
-from geminid.core.disk import private_folder
 from geminid.core.errors import FailedPrecondition, Problem
 from geminid.core.price import PriceTier
 from geminid.core.request import GenerateRequest
@@ -37,13 +35,8 @@ from geminid.engines.openvino.watchdog import Patience
 from geminid.engines.protocol import Engine
 from geminid.engines.script import read_script
 from geminid.engines.scripted import ScriptedEngine
-from geminid.fetch.fetcher import FetchConfig, Fetcher
-from geminid.fetch.networks import read_networks
 from geminid.fetch.post import post
-from geminid.media.bounds import Bounds
-from geminid.media.library import Library, Maker
-from geminid.media.pool import PoolConfig, ReaderPool
-from geminid.media.reading import Ask, Reading
+from geminid.media.pool import ReaderPool
 from geminid.service.administration import Administration, administration_of
 from geminid.service.budgets import Budgets
 from geminid.service.catalogue import Aliases, Following
@@ -54,7 +47,7 @@ from geminid.service.files import Files
 from geminid.service.generate import Generator, Observe, RequestRecord
 from geminid.service.hooks import HookSigner
 from geminid.service.keys import Keys
-from geminid.service.locate import Locator, local_file
+from geminid.service.locate import Locator
 from geminid.service.meter import Meter, wall_ms
 from geminid.service.outbox import Outbox
 from geminid.service.prices import Book
@@ -81,7 +74,6 @@ from geminid.web.admin.api import AdminApi
 from geminid.web.app import Storage
 from geminid.web.auth import Doorkeeper
 
-GIB = 1024**3
 NO_PRESET = "none"
 KV_GIB_MAX = 8
 FETCHED_AHEAD = 2
@@ -372,7 +364,7 @@ def _lives(pid: int, born_ms: int) -> bool:
 async def storing(config: Config, database: Database, pool: ReaderPool) -> AsyncIterator[Storage]:
     """Open what is kept of files, clear up after the last process, and close it all at the end."""
     async with AsyncExitStack() as stack:
-        blobs = Blobs(_blobs(config))
+        blobs = Blobs(blobs_folder(config))
         files = Files(database, blobs, pool.probe)
         stack.push_async_callback(files.close)
         limits = FileLimits(
@@ -387,93 +379,6 @@ async def storing(config: Config, database: Database, pool: ReaderPool) -> Async
         stack.push_async_callback(sweeper.close)
         await sweeper.start()
         yield Storage(files, uploads, config.files)
-
-
-def fetcher_of(media: MediaConfig) -> Fetcher | None:
-    """Return what fetches addresses; None when nothing is to be fetched."""
-    if media.fetch == "off":
-        return None
-    return Fetcher(
-        FetchConfig(
-            bytes_max=media.fetch_bytes_max,
-            time_ms_max=media.fetch_ms_max,
-            allow=read_networks(media.fetch_allow),
-        )
-    )
-
-
-class Readers(msgspec.Struct, frozen=True):
-    """What reads media: the processes, and what was read already. ``incoming`` is for bytes on their way."""
-
-    pool: ReaderPool
-    library: Library
-    incoming: Path
-
-    async def read(self, path: Path, ask: Ask) -> Reading:
-        """Return what is in a file of this machine; raises ``InvalidArgument`` when it cannot be read."""
-        file = await local_file(path)
-        return await self.library.read(file.sha256, ask, lambda: self.pool.read(file.path.absolute(), ask))
-
-
-@asynccontextmanager
-async def readers(config: Config, catalog: Catalog, *, anywhere: bool = False) -> AsyncIterator[Readers]:
-    """Build what reads media, and end its processes at the end.
-
-    anywhere: whether files of the whole machine are read, as on the command line, or only those that
-    clients have sent.
-    """
-    incoming = _incoming(config.data() / "incoming")
-    pool_config = media_config(config, catalog, None if anywhere else (incoming, _blobs(config)))
-    pool = ReaderPool(pool_config)
-
-    def maker() -> Maker:
-        return Maker(pool_config.bounds, config.media.speech if pool_config.speech() else "")
-
-    library = Library(config.data() / "readings", config.media.cache_bytes_max, maker)
-    try:
-        yield Readers(pool, library, incoming)
-    finally:
-        await pool.close()
-        shutil.rmtree(incoming, ignore_errors=True)
-
-
-def _blobs(config: Config) -> Path:
-    return private_folder(config.data() / BLOBS_FOLDER)
-
-
-def _incoming(folder: Path) -> Path:
-    """Return an empty folder of this process's own, and clear up after those that were killed."""
-    for left in private_folder(folder).iterdir():
-        if not left.name.isdecimal() or not psutil.pid_exists(int(left.name)):
-            shutil.rmtree(left, ignore_errors=True)
-    own = folder / str(os.getpid())
-    shutil.rmtree(own, ignore_errors=True)
-    return private_folder(own)
-
-
-def media_config(config: Config, catalog: Catalog, folders: tuple[Path, ...] | None = None) -> PoolConfig:
-    """Return how files are read. The speech model is looked for whenever a process starts.
-
-    folders: where all of them lie; None when they may be anywhere.
-    """
-    media, cache = config.media, config.cache()
-    card = speech_card(media.speech, catalog) if media.speech else None
-    return PoolConfig(
-        bounds=Bounds(
-            pixels_max=media.pixels_max,
-            pages_max=media.pages_max,
-            duration_ms_max=media.duration_ms_max,
-            frames_max=media.frames_max,
-            expanded_bytes_max=media.expanded_bytes_max,
-            characters_max=media.characters_max,
-            time_ms_max=media.read_ms_max,
-            memory_bytes_max=media.memory_gib * GIB,
-        ),
-        processes=media.processes,
-        threads=media.threads or psutil.cpu_count() or 1,
-        speech=lambda: located(card, cache) if card is not None else None,
-        folders=folders,
-    )
 
 
 async def keep_loading(app: Answering) -> None:

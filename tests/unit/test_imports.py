@@ -29,10 +29,12 @@ MAY_IMPORT = {
     "tracing": {"core", "service"},
     "web": {"core", "wire", "service", "config", "telemetry", "catalog.manners", "engines.protocol"},
     "cli": {
-        *("core", "wire", "catalog", "config", "app", "media.reading", "process.confine"),
+        *("core", "wire", "catalog", "config", "app", "app_media", "media.reading", "process.confine"),
         *("engines.openvino.weights", "engines.openvino.fleet", "web.admin"),
     },
+    "app_media": {"core", "catalog", "config", "fetch", "media", "service", "store"},
     "app": {
+        "app_media",
         *("core", "catalog", "engines", "fetch", "media", "service", "store", "telemetry", "tracing", "web"),
         "config",
     },

@@ -18,7 +18,8 @@ from typing import Literal
 import msgspec
 import psutil
 
-from geminid.app import GIB, fleet_config
+from geminid.app import fleet_config
+from geminid.app_media import GIB
 from geminid.catalog.catalog import Catalog
 from geminid.catalog.pull import located
 from geminid.catalog.reference import reference

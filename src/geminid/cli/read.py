@@ -9,7 +9,7 @@ from pathlib import Path
 
 import msgspec
 
-from geminid.app import Readers, readers
+from geminid.app_media import Readers, readers
 from geminid.catalog.catalog import Catalog
 from geminid.cli.terminal import errors, write_json
 from geminid.config import Config

@@ -12,8 +12,9 @@ import msgspec
 from geminid.core.errors import PermissionDenied
 from geminid.core.project import DEFAULT_PROJECT
 
-Verb = Literal["generate", "count", "models", "files"]
-"""What a caller may want: answers, counts of tokens, the list of models, files."""
+Verb = Literal["generate", "count", "models", "files", "embed", "caches", "batches"]
+"""What a caller may want: answers, counts of tokens, the list of models, files, embeddings, cached contents,
+batches."""
 
 Role = Literal["admin", "viewer"]
 """What an administrator may do; a viewer changes nothing."""
@@ -67,6 +68,9 @@ _WORDS: dict[Verb, str] = {
     "count": "count tokens",
     "models": "list models",
     "files": "work with files",
+    "embed": "embed content",
+    "caches": "work with cached contents",
+    "batches": "work with batches",
 }
 
 

@@ -144,6 +144,25 @@ class ModelCard(msgspec.Struct, frozen=True, kw_only=True):
     tested: bool = False
 
 
+class EmbeddingCard(msgspec.Struct, frozen=True, kw_only=True):
+    """One model that turns texts into vectors.
+
+    dimensions: numbers of a whole vector. context_tokens_max: of one text; a longer one is cut there, and
+    that is told. sources, parameters, tested: as of :class:`ModelCard`.
+    """
+
+    name: str
+    title: str
+    description: str = ""
+    version: str = "1"
+    licence: str = ""
+    dimensions: int
+    context_tokens_max: int
+    sources: tuple[Source, ...] = ()
+    parameters: int = 0
+    tested: bool = False
+
+
 class SpeechCard(msgspec.Struct, frozen=True, kw_only=True):
     """One model that understands speech: it writes down what is said in sound and film, for other models.
 

@@ -11,14 +11,16 @@
      ├── FailedPrecondition         right request, wrong state
      ├── PermissionDenied
      │    ├── NoKey                 no key was sent where one is needed
-     │    └── UnknownFile           no such file, or it is somebody else's
+     │    ├── UnknownFile           no such file, or it is somebody else's
+     │    └── UnknownCache          the same of cached contents
      ├── NotFound
      │    └── UnknownModel
      ├── AlreadyExists              the name is taken
      ├── Aborted                    somebody else is at it
      ├── ResourceExhausted          a limit of the caller was reached
      │    ├── QuotaExceeded         a limit of its project; carries which, and when it clears
-     │    └── OutOfCredits          a project that pays in advance cannot pay
+     │    ├── OutOfCredits          a project that pays in advance cannot pay
+     │    └── CachesFull            no room for more cached contents
      ├── Unavailable                try again: full queue, engine restarting or lost
      ├── DeadlineExceeded
      └── Internal                   our fault
@@ -130,6 +132,13 @@ class UnknownFile(PermissionDenied):
         self.file_id = file_id
 
 
+class UnknownCache(PermissionDenied):
+    """No cached contents of the caller have this name: unknown, expired, or somebody else's."""
+
+    def __init__(self) -> None:
+        super().__init__("CachedContent not found (or permission denied)")
+
+
 class NotFound(Problem):
     """No such thing."""
 
@@ -184,6 +193,20 @@ class QuotaExceeded(ResourceExhausted):
 
 class OutOfCredits(ResourceExhausted):
     """The project pays in advance, and its credits do not cover what the request may cost."""
+
+
+class CachesFull(ResourceExhausted):
+    """Cached contents of ``tokens`` do not fit beside those that are kept, which take ``kept`` of
+    ``tokens_max``."""
+
+    def __init__(self, tokens: int, kept: int, tokens_max: int) -> None:
+        super().__init__(
+            f"Cached contents of {tokens} tokens do not fit: those that this server keeps for the model take "
+            f"{kept} of {tokens_max} tokens. Delete some, or wait until some expire."
+        )
+        self.tokens = tokens
+        self.kept = kept
+        self.tokens_max = tokens_max
 
 
 class Unavailable(Problem):

@@ -18,8 +18,9 @@ JsonSchema = dict[str, Any]
 Level = Literal["minimal", "low", "medium", "high"]
 LEVELS: tuple[Level, ...] = ("minimal", "low", "medium", "high")
 
-Tier = Literal["standard", "flex", "priority"]
-"""How urgent a request is: ``priority`` overtakes, ``flex`` waits until nobody else does."""
+Tier = Literal["standard", "flex", "priority", "batch"]
+"""How urgent a request is: ``priority`` overtakes, ``flex`` waits until nobody else does, ``batch`` gives way
+even when it has begun. No single request may ask for ``batch``: it is what the lines of a batch are."""
 
 CallMode = Literal["auto", "any", "none", "validated"]
 
@@ -99,6 +100,8 @@ class GenerateRequest(msgspec.Struct, frozen=True, kw_only=True):
     (``auto``, ``validated``), must (``any``) or must not be called; it and the tools already reflect a
     list of allowed names. ``labels`` are the caller's words for his bill. ``project`` is who asks, as far as
     an engine must know it to share itself out fairly.
+    ``cached_content`` names cached contents that come before ``turns``, until the service has put them there;
+    then ``prefix`` names them for the engine, which keeps what it has computed of them.
     """
 
     model: str
@@ -116,3 +119,5 @@ class GenerateRequest(msgspec.Struct, frozen=True, kw_only=True):
     tier: Tier = "standard"
     labels: dict[str, str] = {}
     project: str = ""
+    cached_content: str = ""
+    prefix: str = ""

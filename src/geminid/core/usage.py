@@ -16,7 +16,8 @@ from geminid.core.content import Modality
 class Usage(msgspec.Struct, frozen=True, kw_only=True):
     """Counts of tokens. ``cached`` is the share of ``prompt`` that was served from a cache.
 
-    media: the share of ``prompt`` that was read from media, by modality; the rest is text.
+    media: the share of ``prompt`` that was read from media, by modality; the rest is text. cached_media: the
+    same of ``cached``.
     """
 
     prompt: int = 0
@@ -24,6 +25,7 @@ class Usage(msgspec.Struct, frozen=True, kw_only=True):
     candidates: int = 0
     thoughts: int = 0
     media: Mapping[Modality, int] = {}
+    cached_media: Mapping[Modality, int] = {}
 
     @property
     def total(self) -> int:
@@ -32,8 +34,11 @@ class Usage(msgspec.Struct, frozen=True, kw_only=True):
 
     def by_modality(self) -> dict[Modality, int]:
         """Return the tokens of the prompt by modality, text first; what is zero is left out."""
-        everything: dict[Modality, int] = {"text": self.prompt - sum(self.media.values()), **self.media}
-        return {modality: tokens for modality, tokens in everything.items() if tokens}
+        return _by_modality(self.prompt, self.media)
+
+    def cached_by_modality(self) -> dict[Modality, int]:
+        """Return the tokens that came from a cache, likewise."""
+        return _by_modality(self.cached, self.cached_media)
 
     def __add__(self, other: Usage) -> Usage:
         return Usage(
@@ -42,9 +47,15 @@ class Usage(msgspec.Struct, frozen=True, kw_only=True):
             candidates=self.candidates + other.candidates,
             thoughts=self.thoughts + other.thoughts,
             media=added(self.media, other.media),
+            cached_media=added(self.cached_media, other.cached_media),
         )
 
 
 def added(one: Mapping[Modality, int], other: Mapping[Modality, int]) -> dict[Modality, int]:
     """Return the sum of two counts by modality."""
     return {kind: one.get(kind, 0) + other.get(kind, 0) for kind in (*one, *(set(other) - set(one)))}
+
+
+def _by_modality(tokens: int, media: Mapping[Modality, int]) -> dict[Modality, int]:
+    everything: dict[Modality, int] = {"text": tokens - sum(media.values()), **media}
+    return {modality: tokens for modality, tokens in everything.items() if tokens}

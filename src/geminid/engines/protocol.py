@@ -11,7 +11,8 @@ from typing import Literal, Protocol
 
 import msgspec
 
-from geminid.core.card import ModelCard
+from geminid.core.card import EmbeddingCard, ModelCard
+from geminid.core.embed import Embedding, EmbedRequest
 from geminid.core.events import Event
 from geminid.core.request import GenerateRequest
 from geminid.core.usage import Usage
@@ -64,6 +65,16 @@ class Events:
         return self._events.__anext__()
 
 
+class Prefix(msgspec.Struct, frozen=True, kw_only=True):
+    """What other requests begin with, and what an engine shall keep ready: the cached contents ``id``.
+
+    request: its system text, turns and tools, its media read.
+    """
+
+    id: str
+    request: GenerateRequest
+
+
 class Engine(Protocol):
     """The seam between the service and whatever computes."""
 
@@ -79,6 +90,16 @@ class Engine(Protocol):
     async def count(self, card: ModelCard, request: GenerateRequest) -> Usage:
         """Return the usage that the request's prompt would have, without answering it."""
 
+    async def keep(self, card: ModelCard, prefix: Prefix) -> Usage:
+        """Compute a prefix and keep it until it is dropped; return the usage of its prompt.
+
+        An engine that has lost it, or its process, computes it again by itself, before it is asked for if it
+        can. Raises ``InputTooLong``, and ``CachesFull`` where it would not fit beside those that are kept.
+        """
+
+    async def drop(self, card: ModelCard, prefix_id: str) -> None:
+        """Forget a prefix; one that is not kept is forgotten already."""
+
     async def ready(self, card: ModelCard) -> None:
         """Load the model if need be and wait until it answers; raises ``Unavailable`` if it cannot."""
 
@@ -87,3 +108,19 @@ class Engine(Protocol):
 
     async def close(self) -> None:
         """Stop answering and release everything. Running requests end in a ``Problem``."""
+
+
+class Embedder(Protocol):
+    """Whatever turns texts into vectors."""
+
+    async def embed(self, card: EmbeddingCard, request: EmbedRequest) -> tuple[Embedding, ...]:
+        """Return a vector for each input, in their order. Raises a ``Problem``."""
+
+    async def count(self, card: EmbeddingCard, request: EmbedRequest) -> int:
+        """Return how many tokens of the inputs would be read."""
+
+    def states(self) -> Sequence[EngineState]:
+        """Return one state for each model that is loaded or loading."""
+
+    async def close(self) -> None:
+        """Release everything. Running requests end in a ``Problem``."""

@@ -23,7 +23,7 @@ from geminid.shape.ebnf import literal
 SCORED_LABELS_MAX = 256
 LOOKS_MAX = 64
 """How often pictures may be looked at to score labels."""
-URGENCIES: dict[Tier, int] = {"priority": 0, "standard": 1, "flex": 2}
+URGENCIES: dict[Tier, int] = {"priority": 0, "standard": 1, "flex": 2, "batch": 3}
 
 
 class Plan(NamedTuple):

@@ -173,14 +173,15 @@ class PostgresLane:
 
     def _result(self) -> Any:
         """Wait for the next result without holding up other threads."""
-        while self._link.is_busy():
-            unsent = self._link.flush()
-            self._poll.register(self._link.socket, select.POLLIN | (select.POLLOUT if unsent else 0))
+        link = self._link
+        while link.is_busy():
+            unsent = link.flush()
+            self._poll.register(link.socket, select.POLLIN | (select.POLLOUT if unsent else 0))
             if self._poll.poll()[0][1] & ~select.POLLOUT:
-                self._link.consume_input()
-        if self._link.status != ConnStatus.OK:
+                link.consume_input()
+        if link.status != ConnStatus.OK:
             raise self.faults("the connection is lost")
-        return self._link.get_result()
+        return link.get_result()
 
     # -- texts -----------------------------------------------------------------------------------------
 
@@ -208,6 +209,7 @@ def _text_of(statement: Statement) -> str:
     return f"INSERT INTO {table} ({', '.join(names)}) VALUES ({places}){on_conflict(statement)}"
 
 
+@cache
 def _names(statement: Statement) -> tuple[str, ...]:
     """Return the columns of a statement's rows."""
     table = statement.table

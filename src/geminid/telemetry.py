@@ -174,8 +174,9 @@ def _write_line(record: RequestRecord, phases: Sequence[Phase]) -> None:
         "phases_ms": {phase.name: phase.took_ms for phase in phases},
         "took_ms": round(record.took_s * 1000),
     }
+    first = f"first token {record.first_token_s * 1000:.0f} ms" if record.first_token_s >= 0 else "no token"
     access.info(
-        "%s %s as %s for %s: %s, %d in, %d thought, %d out, first token %.0f ms, whole %.0f ms",
+        "%s %s as %s for %s: %s, %d in, %d thought, %d out, %s, whole %.0f ms",
         record.id,
         record.model,
         record.asked,
@@ -184,7 +185,7 @@ def _write_line(record: RequestRecord, phases: Sequence[Phase]) -> None:
         usage.prompt,
         usage.thoughts,
         usage.candidates,
-        record.first_token_s * 1000,
+        first,
         record.took_s * 1000,
         extra={"fields": fields},
     )

@@ -1,3 +1,5 @@
+import pytest
+
 from geminid.core.usage import Usage
 from geminid.engines.protocol import EngineState
 from geminid.service.generate import RequestRecord
@@ -93,3 +95,13 @@ def test_the_access_line_has_fields_and_no_word_of_a_request(caplog):
     (line,) = caplog.records
     assert (line.fields["receipt"], line.fields["project"], line.fields["took_ms"]) == ("1", "p", 500)
     assert "secret" not in f"{line.getMessage()}{line.fields}"
+
+
+@pytest.mark.parametrize(
+    ("first_token_s", "words"), [(-1.0, "0 out, no token, whole"), (0.25, "0 out, first token 250 ms, whole")]
+)
+def test_a_request_without_a_token_has_no_time_to_its_first(caplog, first_token_s, words):
+    made = RequestRecord(model="m", asked="a", id="1", first_token_s=first_token_s)
+    with caplog.at_level("INFO", "geminid.access"):
+        Telemetry(list).observe(made)
+    assert words in caplog.text

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from pathlib import PurePosixPath
 from typing import Any
@@ -18,6 +18,7 @@ import msgspec
 
 from geminid.catalog.names import is_name
 from geminid.core.card import (
+    EmbeddingCard,
     FileSource,
     HubSource,
     ModelCard,
@@ -33,6 +34,7 @@ from geminid.core.forms import THINKING_FORMS, TOOL_FORMS
 from geminid.core.request import LEVELS, Sampling
 
 _SHA256 = re.compile(r"[0-9a-f]{64}")
+_PLACES = re.compile(r"\{[^{}]*\}")
 _PARTS: dict[str, type[msgspec.Struct]] = {"defaults": Sampling, "thinking": ThinkingCard}
 _SOURCES: dict[str, type[msgspec.Struct]] = {
     "package": PackageSource,
@@ -42,18 +44,22 @@ _SOURCES: dict[str, type[msgspec.Struct]] = {
 }
 _PACKED: dict[str, type[msgspec.Struct]] = {"wheels": Wheel, "files": PackedFile}
 _NAME_WORDS = "may hold lower case letters, digits, '.', '_' and '-'"
-_TABLES = ("card", "speech", "aliases")
+_TABLES = ("card", "embedding", "speech", "aliases")
+_ALIASES = ("served", "embeddings")
 
 Mistakes = Iterator[FieldViolation]
 
 
 class CardFile(msgspec.Struct, frozen=True):
-    """The content of one file: cards in order, names that mean whatever is served by default, and the
-    cards of models that understand speech."""
+    """The content of one file: cards in order, names that mean whatever is served by default, the cards of
+    models that understand speech, those of models that embed, and names that mean the one of these that is
+    served by default."""
 
     cards: tuple[ModelCard, ...] = ()
     aliases: tuple[str, ...] = ()
     speeches: tuple[SpeechCard, ...] = ()
+    embeddings: tuple[EmbeddingCard, ...] = ()
+    embedding_aliases: tuple[str, ...] = ()
 
 
 def read_card_file(text: str, origin: str) -> CardFile:
@@ -65,13 +71,20 @@ def read_card_file(text: str, origin: str) -> CardFile:
     mistakes = tuple(_of_file(table))
     if not mistakes:
         cards = msgspec.convert(table.get("card", []), tuple[ModelCard, ...])
-        aliases = tuple(table.get("aliases", {}).get("served", []))
+        aliases, embedding_aliases = (tuple(table.get("aliases", {}).get(key, [])) for key in _ALIASES)
+        embeddings = msgspec.convert(table.get("embedding", []), tuple[EmbeddingCard, ...])
         speeches = msgspec.convert(table.get("speech", []), tuple[SpeechCard, ...])
-        mistakes = (*_of_values(cards, aliases), *_of_speeches(speeches, cards))
+        names = (*(card.name for card in cards), *aliases)
+        mistakes = (
+            *_of_values(cards, aliases),
+            *_of_others(embeddings, "embedding", names),
+            *_of_aliases_of_embeddings(embedding_aliases, (*names, *(card.name for card in embeddings))),
+            *_of_others(speeches, "speech", (*names, *(card.name for card in embeddings))),
+        )
     if mistakes:
         lines = [f"{mistake.field}: {mistake.description}" for mistake in mistakes]
         raise InvalidArgument("\n".join([f"{origin}: {len(lines)} mistake(s)", *lines]), violations=mistakes)
-    return CardFile(cards, aliases, speeches)
+    return CardFile(cards, aliases, speeches, embeddings, embedding_aliases)
 
 
 def _mistake(path: str, description: str) -> FieldViolation:
@@ -82,6 +95,7 @@ def _of_file(table: dict[str, Any]) -> Mistakes:
     for key in table.keys() - set(_TABLES):
         yield _mistake(key, f"unknown key; known are {', '.join(_TABLES)}")
     yield from _of_tables(table.get("card", []), "card", "card", _of_card)
+    yield from _of_tables(table.get("embedding", []), "embedding", "embedding", _of_embedding)
     yield from _of_tables(table.get("speech", []), "speech", "speech", _of_speech)
     yield from _of_aliases(table.get("aliases", {}))
 
@@ -98,9 +112,10 @@ def _of_aliases(table: object) -> Mistakes:
     if not isinstance(table, dict):
         yield _mistake("aliases", "must be a table")
         return
-    for key in table.keys() - {"served"}:
-        yield _mistake(f"aliases.{key}", "unknown key; known is served")
-    yield from _of_type(table.get("served", []), list[str], "aliases.served")
+    for key in table.keys() - set(_ALIASES):
+        yield _mistake(f"aliases.{key}", f"unknown key; known are {', '.join(_ALIASES)}")
+    for key in _ALIASES:
+        yield from _of_type(table.get(key, []), list[str], f"aliases.{key}")
 
 
 def _of_card(card: object, path: str) -> Mistakes:
@@ -111,6 +126,12 @@ def _of_card(card: object, path: str) -> Mistakes:
         if name in card:
             yield from _of_struct(kind, card[name], f"{path}.{name}")
     yield from _of_tables(card.get("sources", []), f"{path}.sources", "card.sources", _of_source)
+
+
+def _of_embedding(card: object, path: str) -> Mistakes:
+    yield from _of_struct(EmbeddingCard, card, path, apart=("sources",))
+    if isinstance(card, dict):
+        yield from _of_tables(card.get("sources", []), f"{path}.sources", "embedding.sources", _of_source)
 
 
 def _of_speech(card: object, path: str) -> Mistakes:
@@ -178,17 +199,36 @@ def _of_values(cards: tuple[ModelCard, ...], aliases: tuple[str, ...]) -> Mistak
             yield _mistake(f"aliases.served[{index}]", f"{alias} is the name of a card or there twice")
 
 
-def _of_speeches(speeches: tuple[SpeechCard, ...], cards: tuple[ModelCard, ...]) -> Mistakes:
-    taken = {card.name for card in cards}
-    for index, card in enumerate(speeches):
-        path = f"speech[{index}]"
+def _of_others(cards: Sequence[SpeechCard | EmbeddingCard], kind: str, names: Iterable[str]) -> Mistakes:
+    """What no type can say of cards of another kind than those that have these ``names``."""
+    taken = set(names)
+    for index, card in enumerate(cards):
+        path = f"{kind}[{index}]"
         if not is_name(card.name):
             yield _mistake(f"{path}.name", _NAME_WORDS)
         if card.name in taken:
             yield _mistake(f"{path}.name", f"{card.name} is there twice")
         taken.add(card.name)
+        if isinstance(card, EmbeddingCard):
+            yield from _of_sizes(card, path)
         for number, source in enumerate(card.sources):
             yield from _of_digests(source, f"{path}.sources[{number}]")
+
+
+def _of_aliases_of_embeddings(aliases: tuple[str, ...], names: tuple[str, ...]) -> Mistakes:
+    for index, alias in enumerate(aliases):
+        if alias in names or alias in aliases[:index]:
+            yield _mistake(f"aliases.embeddings[{index}]", f"{alias} is the name of a model or there twice")
+
+
+def _of_sizes(card: EmbeddingCard, path: str) -> Mistakes:
+    for field in ("dimensions", "context_tokens_max"):
+        if getattr(card, field) <= 0:
+            yield _mistake(f"{path}.{field}", "must be at least 1")
+    for key, template in card.instructions.items():
+        places = _PLACES.findall(template)
+        if places.count("{text}") != 1 or not {*places} <= {"{text}", "{title}"}:
+            yield _mistake(f"{path}.instructions.{key}", "must hold {text} once, and may hold {title}")
 
 
 def _of_limits(card: ModelCard, path: str) -> Mistakes:

@@ -12,20 +12,25 @@ from pathlib import Path
 import msgspec
 
 from geminid.catalog.cardfile import CardFile, read_card_file
-from geminid.core.card import ModelCard, SpeechCard
+from geminid.core.card import EmbeddingCard, ModelCard, SpeechCard
 from geminid.core.errors import InvalidArgument, UnknownModel
+
+AnyCard = ModelCard | SpeechCard | EmbeddingCard
 
 
 class Catalog(msgspec.Struct, frozen=True):
     """All known models by name, in the order of their files, the operator's last.
 
     aliases: names that mean whichever model is served by default. speeches: the models that understand
-    speech, by name.
+    speech, by name. embeddings: the models that embed, by name; embedding_aliases: names that mean whichever
+    of these is served by default.
     """
 
     by_name: dict[str, ModelCard]
     aliases: tuple[str, ...] = ()
     speeches: dict[str, SpeechCard] = {}
+    embeddings: dict[str, EmbeddingCard] = {}
+    embedding_aliases: tuple[str, ...] = ()
 
     @classmethod
     def load(cls, extra: Path | None = None) -> Catalog:
@@ -52,6 +57,12 @@ class Catalog(msgspec.Struct, frozen=True):
             raise UnknownModel(name)
         return self.speeches[name]
 
+    def embedding(self, name: str) -> EmbeddingCard:
+        """Return the card of the model that embeds of this very name. Raises UnknownModel."""
+        if name not in self.embeddings:
+            raise UnknownModel(name)
+        return self.embeddings[name]
+
     def cards(self) -> tuple[ModelCard, ...]:
         """Return all cards."""
         return tuple(self.by_name.values())
@@ -67,10 +78,19 @@ def _text_of(path: Path) -> str:
 
 
 def _merged(files: list[CardFile]) -> Catalog:
-    named: dict[str, ModelCard | SpeechCard] = {}
+    named: dict[str, AnyCard] = {}
     for file in files:
-        named |= {card.name: card for card in file.cards} | {card.name: card for card in file.speeches}
-    by_name = {name: card for name, card in named.items() if isinstance(card, ModelCard)}
-    speeches = {name: card for name, card in named.items() if isinstance(card, SpeechCard)}
-    aliases = dict.fromkeys(alias for file in files for alias in file.aliases if alias not in named)
-    return Catalog(by_name=by_name, aliases=tuple(aliases), speeches=speeches)
+        for cards in (file.cards, file.speeches, file.embeddings):
+            named |= {card.name: card for card in cards}
+    return Catalog(
+        by_name={name: card for name, card in named.items() if isinstance(card, ModelCard)},
+        aliases=_names(named, *(file.aliases for file in files)),
+        speeches={name: card for name, card in named.items() if isinstance(card, SpeechCard)},
+        embeddings={name: card for name, card in named.items() if isinstance(card, EmbeddingCard)},
+        embedding_aliases=_names(named, *(file.embedding_aliases for file in files)),
+    )
+
+
+def _names(named: dict[str, AnyCard], *aliases: tuple[str, ...]) -> tuple[str, ...]:
+    """Return all aliases in order, each once, without those that are the name of a card."""
+    return tuple(dict.fromkeys(alias for each in aliases for alias in each if alias not in named))

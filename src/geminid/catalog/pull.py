@@ -14,7 +14,7 @@ from typing import NamedTuple
 import msgspec
 
 from geminid.catalog import package
-from geminid.catalog.catalog import Catalog
+from geminid.catalog.catalog import AnyCard, Catalog
 from geminid.catalog.digest import check, sha256_of
 from geminid.catalog.faults import BadWeights, PullFailed
 from geminid.catalog.progress import Progress, Report
@@ -27,7 +27,6 @@ from geminid.core.card import (
     ModelCard,
     PackageSource,
     Source,
-    SpeechCard,
     WheelsSource,
 )
 from geminid.core.errors import FailedPrecondition, Problem, Unavailable
@@ -60,12 +59,12 @@ def _described(card: ModelCard, name: str, source: HubSource) -> ModelCard:
     return msgspec.structs.replace(card, name=name, sources=(source,))
 
 
-def located(card: ModelCard | SpeechCard, cache: Path) -> Path | None:
+def located(card: AnyCard, cache: Path) -> Path | None:
     """Return where a card's weights are already, or None. No network, no hashing, no writing."""
     return _located(card.name, card.sources, cache)
 
 
-def pull(card: ModelCard | SpeechCard, cache: Path, *, progress: Report, offline: bool = False) -> Path:
+def pull(card: AnyCard, cache: Path, *, progress: Report, offline: bool = False) -> Path:
     """Return the path of a card's weights, a file or a folder, fetching them if needed.
 
     progress: called with a :class:`Progress`, from this thread or, while a hub transfer runs, from

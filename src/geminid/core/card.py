@@ -6,10 +6,11 @@ and no engine object. Sizes are in tokens or bytes as their names say.
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 import msgspec
 
+from geminid.core.embed import EmbedTask
 from geminid.core.forms import GENERAL, TWO_PHASES
 from geminid.core.request import Level, Sampling
 
@@ -144,20 +145,39 @@ class ModelCard(msgspec.Struct, frozen=True, kw_only=True):
     tested: bool = False
 
 
+Pooling = Literal["mean", "cls", "last"]
+"""How the vectors of a text's tokens become one: their mean, the first's, the last's."""
+
+InstructionKey = Literal["default", EmbedTask]
+"""What an instruction is for: a task, or whatever has none of its own."""
+
+
 class EmbeddingCard(msgspec.Struct, frozen=True, kw_only=True):
     """One model that turns texts into vectors.
 
     dimensions: numbers of a whole vector. context_tokens_max: of one text; a longer one is cut there, and
-    that is told. sources, parameters, tested: as of :class:`ModelCard`.
+    that is told. pooling: as the model was trained. instructions: what the model was trained to read for a
+    task, with ``{text}`` in it; a task that is not there takes the default, without which the text is read
+    as it is. Where ``{title}`` is in it, that is the document's title, or "none"; elsewhere a title is a line
+    before the text. shortens: whether the first numbers of a vector were trained to be a good vector by
+    themselves (Matryoshka models); those of other models can be taken too, and lose more by it. engine,
+    sources, parameters, tested: as of :class:`ModelCard`.
     """
+
+    sees: ClassVar[bool] = False
+    """What is in pictures is read for it, too."""
 
     name: str
     title: str
     description: str = ""
     version: str = "1"
     licence: str = ""
+    engine: EngineKind = "openvino"
     dimensions: int
     context_tokens_max: int
+    pooling: Pooling = "mean"
+    instructions: dict[InstructionKey, str] = {}
+    shortens: bool = False
     sources: tuple[Source, ...] = ()
     parameters: int = 0
     tested: bool = False

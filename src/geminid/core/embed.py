@@ -6,6 +6,9 @@ from typing import Literal, get_args
 
 import msgspec
 
+from geminid.core.content import Blob, FileRef, Text
+from geminid.core.request import Tier
+
 EmbedTask = Literal[
     "retrieval_query",
     "retrieval_document",
@@ -21,17 +24,26 @@ EmbedTask = Literal[
 EMBED_TASKS: tuple[EmbedTask, ...] = get_args(EmbedTask)
 
 
+BETWEEN_PARTS = "\n"
+"""What stands between the parts of a content when they become one text."""
+
+
 class EmbedInput(msgspec.Struct, frozen=True, kw_only=True):
     """One text to be embedded.
 
     title: of the document that the text is from. dimensions: how many numbers the vector shall have, None
-    for as many as the model gives.
+    for as many as the model gives. truncate: whether a text that is too long for the model may be cut.
+    parts: what the text is made of while there are media among it that nobody has read yet; no embedder meets
+    any. field: what the caller calls the place of this input, for errors, with its dot.
     """
 
     text: str
     task: EmbedTask | None = None
     title: str = ""
     dimensions: int | None = None
+    truncate: bool = True
+    parts: tuple[Text | Blob | FileRef, ...] = ()
+    field: str = ""
 
 
 class EmbedRequest(msgspec.Struct, frozen=True, kw_only=True):
@@ -39,13 +51,15 @@ class EmbedRequest(msgspec.Struct, frozen=True, kw_only=True):
 
     model: str
     inputs: tuple[EmbedInput, ...]
+    tier: Tier = "standard"
     labels: dict[str, str] = {}
     project: str = ""
 
 
 class Embedding(msgspec.Struct, frozen=True):
     """One vector: ``values`` are float32, little-endian, of length 1 in sum. ``tokens`` of its text were
-    read."""
+    read; ``truncated`` tells that there were more."""
 
     values: bytes
     tokens: int
+    truncated: bool = False

@@ -24,10 +24,16 @@ T = TypeVar("T")
 class Child:
     """A running ``python -m MODULE ARGUMENTS``; a context manager that ends it."""
 
-    def __init__(self, module: str, *arguments: str, environ: dict[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        module: str,
+        *arguments: str,
+        environ: dict[str, str] | None = None,
+        python: str = sys.executable,
+    ) -> None:
         self._log = tempfile.TemporaryFile()  # noqa: SIM115
         self.process = subprocess.Popen(
-            [sys.executable, "-m", module, *arguments],
+            [python, "-m", module, *arguments],
             cwd=ROOT,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,

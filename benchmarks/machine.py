@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 import psutil
 
-from geminid.app import fleet_config
+from geminid.app_engines import fleet_config
 from geminid.catalog.catalog import Catalog
 from geminid.catalog.progress import Progress
 from geminid.catalog.pull import pull

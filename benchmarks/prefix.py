@@ -41,7 +41,7 @@ def run(plan: Plan, say: Callable[[str], None]) -> Outcome:
         _first_ms(arm, "Hello.")
         runs = []
         for number in range(plan.repetitions):
-            prefix, tokens = _prefix(server.port, model.card.name, plan.prefix_tokens)
+            prefix, tokens = fresh_text(server.port, model.card.name, plan.prefix_tokens)
             cold_ms, warm_ms = (_first_ms(arm, prefix + question) for question in QUESTIONS)
             short_ms = _first_ms(arm, f"Name the number {number}.")
             runs.append({"tokens": tokens, "cold_ms": cold_ms, "warm_ms": warm_ms, "short_ms": short_ms})
@@ -63,7 +63,7 @@ def run(plan: Plan, say: Callable[[str], None]) -> Outcome:
     )
 
 
-def _prefix(port: int, model: str, tokens: int) -> tuple[str, int]:
+def fresh_text(port: int, model: str, tokens: int) -> tuple[str, int]:
     """Return a fresh text and how many tokens a prompt of it has."""
     text = long_text(int(tokens / 1.1), random.SystemRandom().getrandbits(32))
     url = f"http://127.0.0.1:{port}/v1beta/models/{model}:countTokens"

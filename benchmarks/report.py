@@ -22,6 +22,7 @@ TITLES = {
     "http_servers": "HTTP servers",
     "schema_speed": "Schemas",
     "classification": "Classification",
+    "batching": "Batches",
     "thinking": "Thinking",
     "long_input": "Long input",
     "media": "Files and media",

@@ -22,6 +22,7 @@ from benchmarks.report import markdown
 SCENARIOS = (
     "throughput",
     "prefix",
+    "caching",
     "recovery",
     "wire",
     "http_servers",
@@ -30,8 +31,10 @@ SCENARIOS = (
     "long_input",
     "schema_speed",
     "classification",
+    "batching",
     "thinking",
     "media",
+    "embedding",
 )
 RESULTS = machine.ROOT / "benchmarks" / "results"
 

@@ -20,7 +20,8 @@ class Draw(NamedTuple):
 class FakeAnswer:
     """Writes the given tokens, one a step, then ends its turn."""
 
-    def __init__(self, tokens, draw):
+    def __init__(self, tokens, draw, found=0):
+        self.found = found
         self.draw, self.room = draw, draw.tokens_max
         self.left, self.cancelled, self.fresh = [*tokens, STOP_ID], False, []
 
@@ -42,7 +43,10 @@ def echo(prompt: str, draw: Draw) -> str:
 
 
 class FakePipeline:
-    """One step advances every answer by one token. ``respond`` maps (prompt, draw) to what is written."""
+    """One step advances every answer by one token. ``respond`` maps (prompt, draw) to what is written.
+
+    held: so many tokens of every prompt are found. used: which share of the cells was used since any prompt.
+    """
 
     class tokenizer:  # noqa: N801 - in the place of an attribute
         chat_template = ""
@@ -54,6 +58,7 @@ class FakePipeline:
     def __init__(self, respond=echo):
         self.respond = respond
         self.answers, self.prompts, self.draws = [], [], []
+        self.held, self.used, self.claims = 0, 0.0, 0
 
     @property
     def added(self):
@@ -87,8 +92,19 @@ class FakePipeline:
     def add(self, prompt, draw):
         self.prompts.append(self.decode(prompt))
         self.draws.append(draw)
-        self.answers.append(FakeAnswer(self.encode(self.respond(self.prompts[-1], draw)), draw))
+        self.claims += len(prompt)
+        found = self.holds(prompt)
+        self.answers.append(FakeAnswer(self.encode(self.respond(self.prompts[-1], draw)), draw, found))
         return self.answers[-1]
+
+    def holds(self, token_ids):
+        return min(self.held, len(token_ids))
+
+    def awaited(self, prompt):
+        return False
+
+    def used_since(self, token_ids):
+        return self.used
 
     def busy(self):
         return bool(self.answers)

@@ -12,19 +12,23 @@ class FakeModelEngine:
 
     def __init__(self, card, load, **_):
         self.card, self.load = card, load
-        self.running, self.closed = 0, False
+        self.running, self.closed = [], False
 
     @property
     def idle(self):
         return not self.running
 
+    @property
+    def spare(self):
+        return all(tier == "batch" for tier in self.running)
+
     @asynccontextmanager
     async def generate(self, request):
-        self.running += 1
+        self.running.append(request.tier)
         try:
             yield iter(())
         finally:
-            self.running -= 1
+            self.running.remove(request.tier)
 
     async def count(self, request):
         return Usage(prompt=3)

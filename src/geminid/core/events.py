@@ -1,20 +1,20 @@
 """What an engine answers: a stream of events, and the answer that they fold into.
 
-Order, for every request: one :class:`Started`; then, for each candidate, any number of
-:class:`ThoughtDelta`, then of :class:`TextDelta`, then of :class:`ToolCallMade`, and exactly one
-:class:`Finished`. Events of different candidates may interleave.
+Order, for every request: one :class:`Started`; at most one :class:`PrefixFound`, before anything that was
+produced; then, for each candidate, any number of :class:`ThoughtDelta`, then of :class:`TextDelta`, then of
+:class:`ToolCallMade`, and exactly one :class:`Finished`. Events of different candidates may interleave.
 An engine that fails raises a ``Problem`` instead of ending the stream early, so a stream that ends
 without a ``Finished`` for each candidate does not exist.
 """
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterable
+from collections.abc import AsyncIterable, Mapping
 from enum import Enum
 
 import msgspec
 
-from geminid.core.content import ToolCall
+from geminid.core.content import Modality, ToolCall
 from geminid.core.usage import Usage
 
 
@@ -41,9 +41,20 @@ class TokenLogprob(msgspec.Struct, frozen=True):
 
 
 class Started(msgspec.Struct, frozen=True, tag="started"):
-    """The prompt was accepted and counted."""
+    """The prompt was accepted and counted. ``usage.cached`` is what its cached contents make up."""
 
     usage: Usage
+
+
+class PrefixFound(msgspec.Struct, frozen=True, tag="prefix_found"):
+    """The engine had computed so many more ``tokens`` of the prompt before, and did not compute them again.
+
+    That is known when the request is begun, after it was accepted. media: the share of ``tokens`` that was
+    read from media.
+    """
+
+    tokens: int
+    media: Mapping[Modality, int] = {}
 
 
 class TextDelta(msgspec.Struct, frozen=True, tag="text"):
@@ -83,7 +94,7 @@ class Finished(msgspec.Struct, frozen=True, tag="finished"):
     detail: str = ""
 
 
-Event = Started | ThoughtDelta | TextDelta | ToolCallMade | Finished
+Event = Started | PrefixFound | ThoughtDelta | TextDelta | ToolCallMade | Finished
 
 
 class Candidate(msgspec.Struct, frozen=True):
@@ -109,6 +120,8 @@ def usage_of(event: Event) -> Usage:
     match event:
         case Started():
             return event.usage
+        case PrefixFound():
+            return Usage(cached=event.tokens, cached_media=event.media)
         case ThoughtDelta():
             return Usage(thoughts=event.tokens)
         case TextDelta() | ToolCallMade():
@@ -128,7 +141,7 @@ async def fold(events: AsyncIterable[Event]) -> Answer:
     async for event in events:
         usage += usage_of(event)
         match event:
-            case Started():
+            case Started() | PrefixFound():
                 pass
             case Finished():
                 finished[event.candidate] = event

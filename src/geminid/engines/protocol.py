@@ -14,7 +14,7 @@ import msgspec
 from geminid.core.card import EmbeddingCard, ModelCard
 from geminid.core.embed import Embedding, EmbedRequest
 from geminid.core.events import Event
-from geminid.core.request import GenerateRequest
+from geminid.core.request import GenerateRequest, Tier
 from geminid.core.usage import Usage
 
 Phase = Literal["idle", "loading", "ready", "restarting", "failed"]
@@ -25,7 +25,8 @@ class EngineState(msgspec.Struct, frozen=True, kw_only=True):
 
     waiting: requests that have not produced a token yet; producing: those that have.
     kv_used: share of the KV cells in use, 0 to 1. restarts: engine processes lost so far.
-    pid: the engine's process, 0 when it has none. detail: why it failed, in words.
+    pid: the engine's process, 0 when it has none. detail: why it failed, in words. prefixes: how many are
+    kept, cached_tokens: of how many tokens, cached_tokens_max: of how many at the most.
     """
 
     model: str
@@ -38,6 +39,9 @@ class EngineState(msgspec.Struct, frozen=True, kw_only=True):
     steps: int = 0
     pid: int = 0
     detail: str = ""
+    prefixes: int = 0
+    cached_tokens: int = 0
+    cached_tokens_max: int = 0
 
 
 class Events:
@@ -68,11 +72,15 @@ class Events:
 class Prefix(msgspec.Struct, frozen=True, kw_only=True):
     """What other requests begin with, and what an engine shall keep ready: the cached contents ``id``.
 
-    request: its system text, turns and tools, its media read.
+    request: its system text, turns and tools, its media read. Its tier says how urgently it is computed.
     """
 
     id: str
     request: GenerateRequest
+
+    def at(self, tier: Tier) -> Prefix:
+        """Return the same, to be computed as urgently as a request of this tier."""
+        return Prefix(id=self.id, request=msgspec.structs.replace(self.request, tier=tier))
 
 
 class Engine(Protocol):
@@ -88,13 +96,15 @@ class Engine(Protocol):
         """
 
     async def count(self, card: ModelCard, request: GenerateRequest) -> Usage:
-        """Return the usage that the request's prompt would have, without answering it."""
+        """Return the usage that the request's prompt would have, without answering it; as cached counts what
+        the kept prefix makes up that it names."""
 
     async def keep(self, card: ModelCard, prefix: Prefix) -> Usage:
         """Compute a prefix and keep it until it is dropped; return the usage of its prompt.
 
-        An engine that has lost it, or its process, computes it again by itself, before it is asked for if it
-        can. Raises ``InputTooLong``, and ``CachesFull`` where it would not fit beside those that are kept.
+        A prefix that is kept already is not computed again. An engine that has lost it, or its process,
+        computes it again by itself, before it is asked for if it can. Raises ``InputTooLong``, and
+        ``CachesFull`` where it would not fit beside those that are kept.
         """
 
     async def drop(self, card: ModelCard, prefix_id: str) -> None:

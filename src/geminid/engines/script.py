@@ -50,6 +50,7 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     repeat: how many times over.
     thought: what is thought before, as far as the request lets the model think.
     calls: functions to call after the text; those that the request does not offer are left out.
+    found_tokens: how many tokens of the prompt, at the most, are told to have been computed before.
     first_token_ms, token_ms: delays before the first and before every other token.
     fail: a google.rpc code such as ``UNAVAILABLE``; the request fails with it after
     ``fail_after_tokens`` tokens of the answer.
@@ -60,6 +61,7 @@ class Rule(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     repeat: int = 1
     thought: str = ""
     calls: tuple[ScriptedCall, ...] = ()
+    found_tokens: int = 0
     first_token_ms: float = 0.0
     token_ms: float = 0.0
     fail: str = ""

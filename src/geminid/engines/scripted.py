@@ -1,7 +1,8 @@
 """An engine that answers from a script: deterministic text, thoughts, calls, delays and failures.
 
 For this project's tests and for the CI of whoever builds on geminid: no weights, no chance, no
-waiting unless asked for. A token is a word with the space before it; a picture counts for 256. Invariant:
+waiting unless asked for. A token is a word with the space before it; a picture counts for 256. A prefix
+that is kept makes up as many tokens of a prompt as the parts count for that both begin with. Invariant:
 the same request to the same script gives the same events, but for the ids of calls, which come from a
 source of their own.
 """
@@ -13,17 +14,18 @@ import json
 import re
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager
-from itertools import chain
+from itertools import chain, takewhile
 from typing import NamedTuple
 
 from geminid.core import ids
 from geminid.core.card import ModelCard
 from geminid.core.content import Modality, Part, Picture, Text, ToolCall, ToolResult
-from geminid.core.errors import InputTooLong
+from geminid.core.errors import CachesFull, InputTooLong
 from geminid.core.events import (
     Event,
     Finished,
     FinishReason,
+    PrefixFound,
     Started,
     TextDelta,
     ThoughtDelta,
@@ -32,21 +34,30 @@ from geminid.core.events import (
 )
 from geminid.core.request import EnumOutput, GenerateRequest, Tool
 from geminid.core.usage import Usage
-from geminid.engines.protocol import EngineState
+from geminid.engines.protocol import EngineState, Prefix
 from geminid.engines.script import ECHO, FAILURES, Rule, ScriptedCall
 from geminid.engines.thinking import allowance
 
 TOKEN = re.compile(r"\s*\S+|\s+$")
 PICTURE_TOKENS = 256
+CACHED_TOKENS_MAX = 1_000_000
 _UNLIKELY = -10.0  # the logarithm of a label's probability that was not chosen
 
 
 class ScriptedEngine:
-    """Answers by the first rule that matches. ``new_id`` gives calls their ids."""
+    """Answers by the first rule that matches. ``new_id`` gives calls their ids. cached_tokens_max: of all
+    prefixes that are kept for one model."""
 
-    def __init__(self, rules: Sequence[Rule] = (), new_id: Callable[[], str] = ids.call_id) -> None:
+    def __init__(
+        self,
+        rules: Sequence[Rule] = (),
+        new_id: Callable[[], str] = ids.call_id,
+        cached_tokens_max: int = CACHED_TOKENS_MAX,
+    ) -> None:
         self._rules = tuple((re.compile(rule.match), rule) for rule in rules)
         self._new_id = new_id
+        self._cached_tokens_max = cached_tokens_max
+        self._kept: dict[tuple[str, str], GenerateRequest] = {}
         self._running = 0
 
     @asynccontextmanager
@@ -69,27 +80,61 @@ class ScriptedEngine:
 
     async def count(self, card: ModelCard, request: GenerateRequest) -> Usage:
         """Count the words of the whole conversation, and its pictures."""
-        parts = [*request.system, *(part for turn in request.turns for part in turn.parts)]
-        media: dict[Modality, int] = {}
-        for part in chain(parts, *(part.parts for part in parts if isinstance(part, ToolResult))):
-            if isinstance(part, Text | Picture) and part.modality != "text":
-                media[part.modality] = media.get(part.modality, 0) + _size(part)
-        return Usage(prompt=sum(map(_size, parts)), media=media)
+        parts = _parts(request)
+        usage = Usage(prompt=sum(map(_size, parts)), media=_media(parts))
+        kept = self._kept.get((card.name, request.prefix))
+        if kept is None:
+            return usage
+        same = takewhile(lambda pair: pair[0] == pair[1], zip(_parts(kept), parts, strict=False))
+        shared = [part for part, _ in same]
+        return usage + Usage(cached=sum(map(_size, shared)), cached_media=_media(shared))
+
+    async def keep(self, card: ModelCard, prefix: Prefix) -> Usage:
+        """Remember a prefix; see :class:`geminid.engines.protocol.Engine`."""
+        usage = await self.count(card, prefix.request)
+        if (card.name, prefix.id) in self._kept:
+            return usage
+        if usage.prompt > card.input_tokens_max:
+            raise InputTooLong(usage.prompt, card.input_tokens_max)
+        if (kept := self._kept_tokens(card.name)) + usage.prompt > self._cached_tokens_max:
+            raise CachesFull(usage.prompt, kept, self._cached_tokens_max)
+        self._kept[card.name, prefix.id] = prefix.request
+        return usage
+
+    async def drop(self, card: ModelCard, prefix_id: str) -> None:
+        """Forget a prefix."""
+        self._kept.pop((card.name, prefix_id), None)
 
     async def ready(self, card: ModelCard) -> None:
         """It always is."""
 
     def states(self) -> Sequence[EngineState]:
         """One state: it needs no loading."""
-        return [EngineState(model="scripted", phase="ready", producing=self._running)]
+        return [
+            EngineState(
+                model="scripted",
+                phase="ready",
+                producing=self._running,
+                prefixes=len(self._kept),
+                cached_tokens=sum(map(self._kept_tokens, {model for model, _ in self._kept})),
+                cached_tokens_max=self._cached_tokens_max,
+            )
+        ]
 
     async def close(self) -> None:
         """Nothing is held."""
+
+    def _kept_tokens(self, model: str) -> int:
+        kept = (request for (name, _), request in self._kept.items() if name == model)
+        return sum(_size(part) for request in kept for part in _parts(request))
 
     async def _perform(
         self, rule: Rule, performance: _Performance, request: GenerateRequest, usage: Usage
     ) -> AsyncIterator[Event]:
         yield Started(usage)
+        fresh_words = usage.prompt - sum(usage.media.values()) - usage.cached
+        if (found := min(rule.found_tokens, fresh_words)) > 0:
+            yield PrefixFound(found)
         candidates = range(request.candidates)
         first = True
         for thought in performance.thoughts:
@@ -194,6 +239,19 @@ def _fits(call: ScriptedCall, tool: Tool) -> bool:
     return all(name in call.args for name in required) and (
         open_ended or all(name in known for name in call.args)
     )
+
+
+def _parts(request: GenerateRequest) -> list[Part]:
+    return [*request.system, *(part for turn in request.turns for part in turn.parts)]
+
+
+def _media(parts: Sequence[Part]) -> dict[Modality, int]:
+    """Return how many tokens of these parts came from media."""
+    media: dict[Modality, int] = {}
+    for part in chain(parts, *(part.parts for part in parts if isinstance(part, ToolResult))):
+        if isinstance(part, Text | Picture) and part.modality != "text":
+            media[part.modality] = media.get(part.modality, 0) + _size(part)
+    return media
 
 
 def _last_words(request: GenerateRequest) -> str:

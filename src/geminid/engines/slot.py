@@ -15,11 +15,13 @@ from geminid.core.events import (
     Event,
     Finished,
     FinishReason,
+    PrefixFound,
     Started,
     TextDelta,
     ThoughtDelta,
     TokenLogprob,
     ToolCallMade,
+    usage_of,
 )
 from geminid.core.request import GenerateRequest
 from geminid.core.usage import Usage
@@ -60,6 +62,7 @@ class Slot:
         self.produced = False
         self.deaths = 0  # engine processes that died while they had this request
         self._thoughts = self._candidates = 0  # tokens
+        self._found = PrefixFound(0)
         self._pending: dict[int, _Pending] = {}
         self._open = set(range(request.candidates))
         self._problem: Problem | None = None
@@ -78,12 +81,17 @@ class Slot:
     @property
     def made(self) -> Usage:
         """Everything that was put here, whether or not it was read."""
-        return Usage(candidates=self._candidates, thoughts=self._thoughts)
+        return Usage(candidates=self._candidates, thoughts=self._thoughts) + usage_of(self._found)
 
     def accept(self, started: Started) -> None:
         """Note that the engine took the request. A second time (after a retry) changes nothing."""
         if not self.accepted.done():
             self.accepted.set_result(started)
+
+    def find(self, found: PrefixFound) -> None:
+        """Note what of the prompt was computed before, unless something was produced already."""
+        if not self.produced and not self.ended:
+            self._found = found
 
     def put(
         self,
@@ -140,7 +148,11 @@ class Slot:
     async def events(self) -> AsyncIterator[Event]:
         """Yield what was accepted and produced, in order, until the outcome; raises the problem."""
         yield await asyncio.shield(self.accepted)
+        told = False
         while True:
+            if self._pending and not told and self._found.tokens:
+                yield self._found
+            told |= bool(self._pending)
             for candidate in list(self._pending):
                 for event in self._pending.pop(candidate).events(candidate):
                     yield event

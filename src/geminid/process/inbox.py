@@ -6,6 +6,7 @@ they were sent, each exactly once.
 
 from __future__ import annotations
 
+import select
 import socket
 from collections.abc import Callable
 from typing import Generic, TypeVar
@@ -37,6 +38,12 @@ class Inbox(Generic[T]):
         while self._receive(wait=wait and not messages):
             messages += self._whole()
         return messages
+
+    def wait(self, seconds: float) -> None:
+        """Wait until something comes, but no longer than this."""
+        poll = select.poll()  # select() takes no descriptors above 1,023
+        poll.register(self._link, select.POLLIN)
+        poll.poll(seconds * 1000)
 
     def _receive(self, *, wait: bool) -> bool:
         """Read once; return whether anything came."""

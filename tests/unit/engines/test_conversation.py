@@ -145,3 +145,16 @@ def test_media_that_nobody_resolved_are_a_bug_of_ours(part):
     for turns in ((Turn("user", (part,)),), (Turn("user", (ToolResult("f", {}, parts=(part,)),)),)):
         with pytest.raises(TypeError, match="not resolved"):
             messages(CARD, turns=turns)
+
+
+def test_behind_a_prefix_the_form_of_the_answer_is_said_last_so_that_all_begin_alike():
+    output = EnumOutput(grammar="", labels=("yes", "no"))
+    system = (Text("Be kind."),)
+    plain = messages(CARD, system=system, prefix="p")
+    assert messages(CARD, system=system, output=output, prefix="p") == (
+        plain[0],
+        Message("user", "Hello there\nAnswer with one of: yes, no"),
+    )
+    assert (
+        messages(CARD, system=system, output=output)[0].content == "Be kind.\n\nAnswer with one of: yes, no"
+    )

@@ -45,6 +45,26 @@ async def test_a_model_that_answers_is_never_taken_away(fleet):
     assert names(fleet) == ["b", "c"]
 
 
+async def test_a_model_that_only_answers_lines_of_batches_makes_room_for_others(fleet):
+    line = make.request(tier="batch")
+    async with fleet.generate(make.card("a"), line), fleet.generate(make.card("b"), make.request()):
+        await fleet.ready(make.card("c"))
+        assert names(fleet) == ["b", "c"]
+
+
+async def test_lines_of_batches_make_no_model_go_that_somebody_has_just_used(fleet):
+    now_s, line = [1000.0], make.request(tier="batch")
+    fleet._now_s = lambda: now_s[0]
+    await fleet.ready(make.card("a"))
+    await fleet.ready(make.card("b"))
+    with pytest.raises(Unavailable):
+        async with fleet.generate(make.card("c"), line):
+            pass
+    now_s[0] += module.KEPT_S + 1
+    async with fleet.generate(make.card("c"), line):
+        assert names(fleet) == ["b", "c"]
+
+
 async def test_weights_that_are_not_here_are_told_with_the_command_that_brings_them(fleet):
     with pytest.raises(FailedPrecondition, match="geminid pull missing"):
         await fleet.ready(make.card("missing"))

@@ -4,9 +4,11 @@ import pytest
 
 import make
 from geminid.core.content import Picture, Text, Thought, ToolCall, ToolResult, Turn
-from geminid.core.errors import InputTooLong, InvalidArgument, Unavailable
+from geminid.core.errors import CachesFull, InputTooLong, InvalidArgument, Unavailable
 from geminid.core.events import FinishReason, fold
 from geminid.core.request import EnumOutput, JsonOutput, Thinking, Tool
+from geminid.core.usage import Usage
+from geminid.engines.protocol import Prefix
 from geminid.engines.script import Rule, ScriptedCall, read_script
 from geminid.engines.scripted import ScriptedEngine
 
@@ -218,3 +220,43 @@ def test_scripts_have_thoughts_and_calls(tmp_path):
     path.write_text("[[rule]]\ncalls = [{args={a=1}}]\n")
     with pytest.raises(InvalidArgument, match="name"):
         read_script(path)
+
+
+def kept(text, prefix_id="p"):
+    return Prefix(id=prefix_id, request=make.request(text))
+
+
+async def test_a_prefix_that_is_kept_makes_up_the_parts_that_a_prompt_begins_with():
+    engine = ScriptedEngine()
+    assert await engine.keep(CARD, kept("one two three")) == Usage(prompt=3)
+    assert (await engine.keep(CARD, kept("one two three"))).prompt == 3
+    turns = (Turn("user", (Text("one two three"),)), Turn("user", (Text("four five"),)))
+    got = await answer(engine, turns=turns, prefix="p")
+    assert (got.usage.prompt, got.usage.cached) == (5, 3)
+    assert (await engine.count(CARD, make.request(turns=turns, prefix="p"))).cached == 3
+    assert (await engine.count(CARD, make.request("one two four", prefix="p"))).cached == 0
+    assert (await engine.count(CARD, make.request(turns=turns))).cached == 0
+    (state,) = engine.states()
+    assert (state.prefixes, state.cached_tokens) == (1, 3)
+    await engine.drop(CARD, "p")
+    await engine.drop(CARD, "p")
+    assert (await engine.count(CARD, make.request(turns=turns, prefix="p"))).cached == 0
+
+
+async def test_more_prefixes_than_there_is_room_for_are_refused():
+    engine = ScriptedEngine(cached_tokens_max=5)
+    await engine.keep(CARD, kept("one two three"))
+    with pytest.raises(CachesFull) as full:
+        await engine.keep(CARD, kept("four five six", "q"))
+    assert (full.value.tokens, full.value.kept, full.value.tokens_max) == (3, 3, 5)
+    await engine.keep(CARD, kept("four five", "q"))
+    with pytest.raises(InputTooLong):
+        await ScriptedEngine().keep(make.card(context_tokens_max=2), kept("one two three"))
+
+
+async def test_a_rule_says_how_much_of_a_prompt_was_computed_before():
+    engine = ScriptedEngine([Rule(found_tokens=2)])
+    assert (await answer(engine)).usage.cached == 2
+    assert (await answer(engine, "one")).usage.cached == 1
+    await engine.keep(CARD, kept("one two three"))
+    assert (await answer(engine, prefix="p")).usage.cached == 3

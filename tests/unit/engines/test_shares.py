@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from geminid.engines.openvino.shares import Span, located, shares
+from geminid.engines.openvino.shares import Span, located, shares, within
 
 MODALITIES = st.sampled_from(["image", "audio", "video", "document"])
 WORDS = st.text("abü€\n ", max_size=6)
@@ -65,3 +65,23 @@ def test_text_alone_costs_nothing():
         raise AssertionError("looked at")
 
     assert shares("a" * 10, [1] * 10, located("a" * 10, []), never, never) == {}
+
+
+def test_the_shares_of_a_beginning_are_those_of_its_tokens():
+    text = "ab cd ef"
+    ids = list(text.encode())
+    spans = [Span(1, 4, "image"), Span(6, 8, "audio")]
+
+    def inside(tokens, length=lambda token: 1):
+        return within(text, ids, spans, length, tokens)
+
+    assert [inside(tokens) for tokens in (0, 1, 2, 5, 7, 8)] == [
+        {},
+        {},
+        {"image": 1},
+        {"image": 3},
+        {"image": 3, "audio": 1},
+        {"image": 3, "audio": 2},
+    ]
+    assert inside(8) == shares(text, ids, spans, lambda token: 1, lambda words: ())
+    assert inside(8, lambda token: 2) is None

@@ -4,7 +4,15 @@ import pytest
 
 import make
 from geminid.core.errors import Unavailable
-from geminid.core.events import Finished, FinishReason, Started, TextDelta, TokenLogprob, fold
+from geminid.core.events import (
+    Finished,
+    FinishReason,
+    PrefixFound,
+    Started,
+    TextDelta,
+    TokenLogprob,
+    fold,
+)
 from geminid.core.usage import Usage
 from geminid.engines.slot import Slot
 
@@ -89,3 +97,21 @@ async def test_a_problem_before_acceptance_is_raised_to_whoever_waits_for_it():
     refused.fail(Unavailable("no"))
     with pytest.raises(Unavailable):
         await refused.accepted
+
+
+async def test_what_was_found_of_the_prompt_is_told_once_and_before_anything_that_was_produced():
+    found = slot()
+    found.find(PrefixFound(32, {"image": 5}))
+    found.put("a", 1)
+    found.find(PrefixFound(64))  # by a process that came after the first token: too late
+    found.put("", 0, reason=FinishReason.STOP)
+    events = await everything(found)
+    assert events[:2] == [STARTED, PrefixFound(32, {"image": 5})]
+    assert sum(isinstance(event, PrefixFound) for event in events) == 1
+    assert found.made == Usage(candidates=1, cached=32, cached_media={"image": 5})
+
+
+async def test_a_prompt_of_which_nothing_was_found_tells_nothing_of_it():
+    nothing = slot()
+    nothing.put("a", 1, reason=FinishReason.STOP)
+    assert not any(isinstance(event, PrefixFound) for event in await everything(nothing))

@@ -19,6 +19,10 @@ from geminid.engines.openvino.messages import (
     Conversation,
     Count,
     Counted,
+    Drop,
+    Found,
+    Keep,
+    Kept,
     Load,
     Message,
     Refused,
@@ -61,11 +65,7 @@ class Bench:
 
     def turn(self):
         self.send(Count(0, asked("x")))  # so that the worker never waits
-        self.worker._drain()
-        self.worker._prepare_some()
-        self.worker._begin_some()
-        if self.pipeline.busy():
-            self.worker._step()
+        self.worker.turn()
         return [message for message in self.received() if getattr(message, "id", None) != 0]
 
     def received(self):
@@ -355,3 +355,171 @@ def test_a_step_tells_which_requests_were_begun_and_how_long_they_waited(bench, 
         now[0] += 0.5
     assert begun[1] == 0
     assert begun[2] >= 500
+
+
+# -- lines of batches ----------------------------------------------------------------------------------
+
+
+def test_lines_of_batches_run_where_nobody_else_is_and_are_told_at_their_end(bench):
+    messages = settle(bench, submit(1, "line", urgency=3))
+    assert messages[0] == Accepted(1, 4)
+    assert [(delta.text, delta.tokens, delta.finish) for delta in deltas(messages)] == [("line", 4, "stop")]
+
+
+def test_a_line_gives_way_at_once_and_goes_on_when_nobody_is_left(bench):
+    wide = msgspec.structs.replace(LOAD, batch_tokens_max=64)
+    bench = Bench(wide)
+    line = submit(1, "a rather long line", urgency=3)
+    settle(bench, line, turns=5)
+    got = settle(bench, submit(2, "hello"), turns=1)
+    assert [(delta.id, delta.text) for delta in deltas(got, 2)] == [(2, "h")]
+    assert len(bench.pipeline.answers) == 1
+    messages = settle(bench, turns=80)
+    assert "".join(delta.text for delta in deltas(messages, 2)) == "ello"
+    (told,) = deltas(messages, 1)
+    assert (told.finish, told.text[:5]) == ("stop", "a rat")
+    bench.close()
+
+
+def test_whoever_comes_is_prepared_before_every_line_that_waits(bench):
+    begun = []
+    bench.pipeline.respond = lambda prompt, draw: begun.append(prompt) or "ab"
+    settle(
+        bench, *[submit(number, "line", urgency=3) for number in range(1, 30)], submit(30, "person"), turns=1
+    )
+    assert begun == ["person"]
+
+
+def test_a_line_whose_batch_was_cancelled_is_forgotten_wherever_it_is(bench):
+    load = msgspec.structs.replace(LOAD, batch_tokens_max=2)  # one line at a time
+    bench = Bench(load)
+    settle(bench, *[submit(number, "line" * 5, urgency=3) for number in (1, 2, 3)], turns=4)
+    messages = settle(bench, Cancel(1), Cancel(3), turns=80)
+    assert [delta.id for message in messages for delta in getattr(message, "deltas", [])] == [2]
+    assert not bench.worker._lines.waits
+    bench.close()
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_people_and_lines_in_any_order_all_end(seed):
+    chance = random.Random(seed)
+    bench = Bench(msgspec.structs.replace(LOAD, batch_tokens_max=48))
+    ends = Counter()
+
+    def turn(count):
+        for message in settle(bench, turns=count):
+            if isinstance(message, Stepped):
+                ends.update(delta.id for delta in message.deltas if delta.finish)
+
+    for number in range(1, 80):
+        urgency, text = chance.choice([1, 3, 3]), chance.choice(["a", "b" * 20, "c" * 39])
+        bench.send(submit(number, text, urgency=urgency, grammar=chance.choice(["", "g"])))
+        turn(chance.randint(0, 4))
+    turn(600)
+    assert ends == Counter(range(1, 80)), seed
+    assert not bench.worker._lines.waits
+    bench.close()
+
+
+def keep(keep_id, words, prefix="p", urgency=1):
+    return Keep(keep_id, prefix, (asked(words + "A"), asked(words + "1")), urgency)
+
+
+def test_a_prefix_is_kept_and_requests_that_name_it_are_told_what_it_makes_up():
+    bench = Bench(msgspec.structs.replace(LOAD, context_tokens_max=100, cached_tokens_max=60))
+    said = settle(bench, keep(1, "x" * 40), turns=10)
+    assert [each for each in said if isinstance(each, Kept)] == [Kept(1, 40)]
+    assert bench.pipeline.prompts == ["x" * 32]
+    said = settle(bench, submit(2, "x" * 40 + "more", prefix="p"), Count(3, asked("x" * 36), "p"), turns=60)
+    assert [each.cached_tokens for each in said if isinstance(each, Accepted)] == [40]
+    assert [each.cached_tokens for each in said if isinstance(each, Counted)] == [36]
+    said = settle(bench, keep(4, "y" * 40, "q"), turns=5)
+    said += settle(bench, Drop("p"), keep(5, "z" * 40, "r"), turns=10)
+    refused = Refused(id=4, kind="full", tokens=40, tokens_max=60, kept=40)
+    assert [each for each in said if isinstance(each, Refused | Kept)] == [refused, Kept(5, 40)]
+    bench.close()
+
+
+def test_prefixes_that_nobody_waits_for_are_computed_when_nobody_wants_anything():
+    bench = Bench(msgspec.structs.replace(LOAD, context_tokens_max=100, batch_tokens_max=64))
+    said = settle(bench, keep(1, "x" * 40, urgency=3), submit(2, "person"), turns=60)
+    assert bench.pipeline.prompts[0] == "person"
+    assert bench.pipeline.prompts[-1] == "x" * 32
+    assert Kept(1, 40) in said
+    assert not bench.worker._lines.waits
+    bench.close()
+
+
+def test_a_prefix_that_cannot_be_computed_is_refused_and_nobody_else_is_harmed():
+    bench = Bench(msgspec.structs.replace(LOAD, context_tokens_max=100))
+
+    def respond(prompt, draw):
+        if prompt.startswith("x"):
+            raise RuntimeError
+        return "ok"
+
+    bench.pipeline.respond = respond
+    said = settle(bench, keep(1, "x" * 40), submit(2, "person"), turns=20)
+    assert [each.id for each in said if isinstance(each, Refused)] == [1]
+    assert ended(said) == [2]
+    bench.close()
+
+
+def test_what_a_request_found_is_told_beyond_its_prefix_and_only_if_it_is_enough():
+    bench = Bench(msgspec.structs.replace(LOAD, context_tokens_max=100, implicit_tokens_min=20))
+    bench.pipeline.held = 32
+    settle(bench, keep(1, "x" * 24), turns=10)
+    requests = [
+        submit(2, "y" * 40),
+        submit(3, "x" * 24 + "z" * 20, prefix="p"),
+        submit(4, "short"),
+        submit(5, "y" * 40, candidates=2),
+    ]
+    said = settle(bench, *requests, turns=60)
+    found = [each.found for each in said if isinstance(each, Stepped) and each.found]
+    assert {key: value for each in found for key, value in each.items()} == {
+        2: Found(32),
+        3: Found(8),
+        5: Found(32),
+    }
+    assert sum(map(len, found)) == 3
+    bench.close()
+
+
+def test_what_would_find_more_once_another_prompt_is_read_waits_for_that_and_is_forgotten_when_it_leaves():
+    bench = Bench()
+    reading = True
+    bench.pipeline.awaited = lambda prompt: reading and bool(bench.pipeline.prompts)
+    settle(bench, submit(1, "first" * 4), submit(2, "second"), submit(3, "third"), turns=3)
+    assert bench.pipeline.prompts == ["first" * 4]
+    reading = False
+    said = settle(bench, Cancel(3), turns=40)
+    assert bench.pipeline.prompts == ["first" * 4, "second"]
+    assert sorted(ended(said)) == [1, 2]
+    bench.close()
+
+
+def test_nobody_waits_for_a_prompt_that_is_not_being_read():
+    bench = Bench()
+    bench.pipeline.awaited = lambda prompt: True
+    assert sorted(ended(settle(bench, submit(1, "a"), submit(2, "b", candidates=3), turns=40))) == [
+        1,
+        2,
+        2,
+        2,
+    ]
+    bench.close()
+
+
+def test_a_request_that_waited_for_another_prompt_is_begun_without_anything_having_to_arrive(bench):
+    bench.pipeline.awaited = lambda prompt: bench.pipeline.busy()
+    bench.send(submit(1, "a"), submit(2, "b"))
+    for _ in range(12):
+        bench.worker.turn()
+        if len(said := list(bench.received())) and 2 in ended(said):
+            return
+    raise AssertionError(bench.pipeline.prompts)
+
+
+def ended(said):
+    return [delta.id for each in said if isinstance(each, Stepped) for delta in each.deltas if delta.finish]

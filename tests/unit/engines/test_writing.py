@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from fake_pipeline import FakePipeline
 from geminid.core.request import Sampling
 from geminid.engines.openvino.messages import CallForm, Conversation, Submit, Think
-from geminid.engines.openvino.writing import Opened, Spelling, Writing
+from geminid.engines.openvino.writing import Opened, Spelling, Terms, Writing
 
 CALLS = CallForm("<call>", "{", at_start=False, forced=False, grammar="calls", between=";<call>{")
 
@@ -226,3 +226,53 @@ def test_temperature_draws_among_labels():
 
 def _forced(calls):
     return CallForm(calls.begin, calls.opening, calls.at_start, True, calls.grammar, calls.between)
+
+
+# -- giving way ----------------------------------------------------------------------------------------
+
+
+def begun(asked, prompt="Q"):
+    pipeline = FakePipeline(lambda prompt, draw: "some words")
+    writing = Writing(
+        asked, 0, Opened(prompt, pipeline.encode(prompt), ""), asked.tokens_max, pipeline, Spelling(pipeline)
+    )
+    return pipeline, writing
+
+
+@pytest.mark.parametrize(
+    ("fields", "resumable"),
+    [
+        ({}, True),
+        ({"sampling": Sampling(temperature=0.0, seed=3)}, True),
+        ({"sampling": Sampling(temperature=0.9)}, True),
+        ({"sampling": Sampling(temperature=0.9, seed=3)}, False),
+        ({"sampling": Sampling(temperature=0.9, top_p=0.0, seed=3)}, True),
+        ({"sampling": Sampling(temperature=0.0, presence_penalty=0.1)}, False),
+        ({"sampling": Sampling(temperature=0.0, frequency_penalty=0.1)}, False),
+        ({"grammar": "g"}, False),
+        ({"labels": ("a", "b"), "logprobs": True}, False),
+    ],
+)
+def test_only_what_would_be_written_the_same_way_is_continued(fields, resumable):
+    assert begun(submit(**fields))[1].resumable is resumable
+
+
+def test_the_rest_is_bounded_by_what_is_left_and_draws_other_numbers():
+    pipeline, writing = begun(submit(sampling=Sampling(temperature=0.9), tokens_max=20))
+    for _ in range(4):
+        pipeline.step()
+        writing.read()
+    writing.cancel()
+    writing.resume()
+    first, second = pipeline.draws
+    assert pipeline.prompts[1] == "Qsome"
+    assert (first.tokens_max, second.tokens_max) == (20, 16)
+    assert first.sampling.seed != second.sampling.seed
+
+
+@given(st.integers(0, 2**32 - 1), st.lists(st.integers(1, 5000), min_size=2, max_size=5, unique=True))
+def test_no_two_continuations_of_an_answer_draw_the_same_numbers(seed, places):
+    terms = Terms(Sampling(temperature=1.0, seed=seed), 6000, tokens_min=2)
+    seeds = [terms.after(place).sampling.seed for place in (0, *places)]
+    assert len(set(seeds)) == len(seeds)
+    assert terms.after(1).tokens_min == 1

@@ -59,3 +59,14 @@ def test_what_goes_out_comes_in():
     with ours, theirs:
         Outbox(ours).send(Said("there"))
         assert Inbox(theirs, decode).take(wait=True) == [Said("there")]
+
+
+def test_a_wait_ends_when_something_comes():
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        inbox = Inbox(theirs, decode)
+        inbox.wait(0.001)
+        assert inbox.take(wait=False) == []
+        ours.sendall(frame(Said("hello")))
+        inbox.wait(600)
+        assert inbox.take(wait=False) == [Said("hello")]

@@ -36,6 +36,11 @@ class Choosing:
         self._sampling = sampling
         self.token_ids: list[int] = []
 
+    @property
+    def width(self) -> int:
+        """How many labels are being written."""
+        return len(self._open)
+
     def read(self) -> Step | None:
         """Return the label once all are scored."""
         for index in list(self._open):

@@ -35,19 +35,25 @@ def conversation_of(card: ModelCard, request: GenerateRequest) -> Conversation:
     form = tool_form(card, request)
     declared = tuple(_declaration(tool) for tool in request.tools)
     by_template = form.declared == "template"
-    system = _system(request, "" if by_template else _instruction(form, declared))
+    wanted = _wanted(request.output)
+    # Behind a prefix that is kept, so that requests with all kinds of answers begin with it.
+    system = _system(
+        request, "" if by_template else _instruction(form, declared), "" if request.prefix else wanted
+    )
     messages = [Message("system", system)] if system else []
     for message in _spoken(request.turns, form, card.sees):
         _append(messages, message)
+    if request.prefix and wanted:
+        _append(messages, Message("user", wanted))
     thinks = allowance(card, request).thoughts > 0
     thinking = THINKING_FORMS[card.thinking.form]
     options = thinking.options if thinks else thinking.options_off
     return Conversation(tuple(messages), tuple(map(_compact, declared)) if by_template else (), options)
 
 
-def _system(request: GenerateRequest, tools: str) -> str:
+def _system(request: GenerateRequest, tools: str, wanted: str) -> str:
     said = "".join(text.text for text in request.system)
-    return "\n\n".join(text for text in (said, tools, _wanted(request.output)) if text)
+    return "\n\n".join(text for text in (said, tools, wanted) if text)
 
 
 def _instruction(form: ToolForm, declared: tuple[dict[str, Any], ...]) -> str:

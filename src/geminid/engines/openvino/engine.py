@@ -20,7 +20,7 @@ import msgspec
 
 from geminid.core import ids
 from geminid.core.card import ModelCard
-from geminid.core.errors import InputTooLong, Internal, InvalidArgument, Problem, Unavailable
+from geminid.core.errors import CachesFull, InputTooLong, Internal, InvalidArgument, Problem, Unavailable
 from geminid.core.events import Event, Started
 from geminid.core.request import GenerateRequest, Tier
 from geminid.core.usage import Usage
@@ -31,16 +31,20 @@ from geminid.engines.openvino.messages import (
     Cancel,
     Count,
     Counted,
+    Drop,
     FromWorker,
+    Keep,
+    Kept,
     Load,
     Ready,
     Refused,
     Stepped,
     decode_from_worker,
 )
-from geminid.engines.openvino.submission import Plan, plan
+from geminid.engines.openvino.prefix_shelf import PrefixShelf, beginning
+from geminid.engines.openvino.submission import URGENCIES, Plan, plan
 from geminid.engines.openvino.watchdog import Patience, Watchdog
-from geminid.engines.protocol import EngineState, Events, Phase
+from geminid.engines.protocol import EngineState, Events, Phase, Prefix
 from geminid.process.link import Link
 
 
@@ -80,6 +84,7 @@ class ModelEngine:
         patience: Patience | None = None,
         worker: Sequence[str] = WORKER,
         prover: Prover | None = None,
+        shelf: PrefixShelf | None = None,
         new_call_id: Callable[[], str] = ids.call_id,
     ) -> None:
         self.card = card
@@ -92,11 +97,15 @@ class ModelEngine:
         self._new_call_id = new_call_id
         self._held: dict[int, Held] = {}
         self._counts: dict[int, tuple[Count, asyncio.Future[Usage]]] = {}
+        self._shelf = shelf if shelf is not None else PrefixShelf()
+        self._keeps: dict[int, tuple[Prefix, asyncio.Future[Usage] | None]] = {}
+        self._computed: set[str] = set()  # prefixes, in the process that runs
         self._link: Link | None = None
         self._ready: Ready | None = None
         self._changed = asyncio.Event()
         self._closed = False
         self._planning = 0
+        self._lines = 0  # of batches, among what is held
         self._failures = 0
         self._restarts = 0
         self._steps = 0
@@ -107,22 +116,35 @@ class ModelEngine:
     @property
     def idle(self) -> bool:
         """Whether nobody waits for this model."""
-        return not self._held and not self._counts and not self._planning
+        return not self._held and not self._counts and not self._planning and not self._waited_for
+
+    @property
+    def _waited_for(self) -> bool:
+        """Whether somebody waits for a prefix."""
+        return any(future is not None for _, future in self._keeps.values())
+
+    @property
+    def spare(self) -> bool:
+        """Whether nobody but lines of batches waits for this model: those can wait for the next process."""
+        others = len(self._held) - self._lines + len(self._counts) + self._planning
+        return not others and not self._waited_for
 
     @property
     def _resting(self) -> bool:
         """Whether the process has nothing to do; readers may still have something to read."""
-        return not self._counts and all(held.slot.ended for held in self._held.values())
+        return not self._counts and not self._keeps and all(held.slot.ended for held in self._held.values())
 
     @asynccontextmanager
     async def generate(self, request: GenerateRequest) -> AsyncIterator[AsyncIterator[Event]]:
         """Answer one request; see :class:`geminid.engines.protocol.Engine`."""
         self._admit(request.tier)
         planned = await self._planned(request)
+        await self._warm(request)
         if self._closed:
             raise Unavailable("The model was unloaded meanwhile.", retry_after_ms=RETRY_AFTER_MS)
         request_id, held = next(self._ids), Held(request, planned, self._new_call_id)
         self._held[request_id] = held
+        self._lines += request.tier == "batch"
         try:
             if self._ready is not None:
                 self._send(request_id)
@@ -135,7 +157,7 @@ class ModelEngine:
         """Return the usage that the request's prompt would have."""
         self._admit()
         request_id = next(self._ids)
-        count = Count(request_id, conversation_of(self.card, request))
+        count = Count(request_id, conversation_of(self.card, request), request.prefix)
         future: asyncio.Future[Usage] = asyncio.get_running_loop().create_future()
         self._counts[request_id] = (count, future)
         try:
@@ -144,6 +166,38 @@ class ModelEngine:
             return await future
         finally:
             del self._counts[request_id]
+
+    async def keep(self, prefix: Prefix) -> Usage:
+        """Compute a prefix and keep it; see :class:`geminid.engines.protocol.Engine`."""
+        if prefix.id in self._computed and (usage := self._shelf.usage(prefix.id)) is not None:
+            return usage
+        if self._failures:
+            raise Unavailable(self._detail, retry_after_ms=RETRY_AFTER_MS)
+        request_id, known = next(self._ids), prefix.id in self._shelf
+        future: asyncio.Future[Usage] = asyncio.get_running_loop().create_future()
+        self._keeps[request_id] = prefix, future
+        try:
+            if self._ready is not None:
+                self._send_keep(request_id)
+            usage = await future
+        except BaseException:
+            if not known and not self._asked_for(prefix.id, request_id):
+                self.drop(prefix.id)
+            raise
+        finally:
+            del self._keeps[request_id]
+        self._shelf.put(prefix, usage)
+        return usage
+
+    def drop(self, prefix_id: str) -> None:
+        """Forget a prefix; whoever waits for it waits no more."""
+        self._shelf.drop(prefix_id)
+        self._computed.discard(prefix_id)
+        for request_id, (prefix, _) in list(self._keeps.items()):
+            if prefix.id == prefix_id:
+                self._settle_keep(request_id, Unavailable("The cached contents were deleted meanwhile."))
+        if self._link is not None and self._ready is not None:
+            self._link.send(Drop(prefix_id))
 
     async def ready(self) -> None:
         """Wait until the model answers; raises ``Unavailable`` when loading has failed."""
@@ -167,6 +221,9 @@ class ModelEngine:
             steps=self._steps,
             pid=self._link.pid if self._link else 0,
             detail=self._detail,
+            prefixes=len(self._shelf),
+            cached_tokens=self._shelf.tokens,
+            cached_tokens_max=self._ready.cached_tokens_max if self._ready else 0,
         )
 
     async def close(self) -> None:
@@ -192,17 +249,20 @@ class ModelEngine:
     def _admit(self, tier: Tier = "standard") -> None:
         """Refuse early what would only wait: a full queue, or a model that cannot be loaded.
 
-        Half of the queue is closed to ``flex``, which is the first to go when there is much to do.
+        Half of the queue is closed to ``flex``, which is the first to go when there is much to do. Lines of
+        batches have a queue of their own: nobody is refused because of them.
         """
         if self._failures:
             raise Unavailable(self._detail, retry_after_ms=RETRY_AFTER_MS)
         room = self._queue_max // 2 if tier == "flex" else self._queue_max
-        if (held := len(self._held) + len(self._counts) + self._planning) >= room:
+        others = len(self._held) - self._lines + len(self._counts) + self._planning
+        if (held := self._lines if tier == "batch" else others) >= room:
             raise Unavailable(f"{held} requests wait for this model already.", retry_after_ms=RETRY_AFTER_MS)
 
     async def _planned(self, request: GenerateRequest) -> Plan:
         """Plan an answer; only grammars that are known to be harmless reach the engine."""
-        self._planning += 1
+        counted = int(request.tier != "batch")
+        self._planning += counted
         try:
             if not request.tools:
                 planned = plan(self.card, request)
@@ -213,14 +273,46 @@ class ModelEngine:
                     await self._prover.check(grammar)
             return planned
         finally:
-            self._planning -= 1
+            self._planning -= counted
 
     def _send(self, request_id: int) -> None:
         assert self._link is not None
         self._link.send(msgspec.structs.replace(self._held[request_id].plan.submit, id=request_id))
 
+    async def _warm(self, request: GenerateRequest) -> None:
+        """Have the prefix of a request computed first, where a new process has not come to it yet."""
+        prefix = self._shelf.get(request.prefix)
+        if prefix is not None and prefix.id not in self._computed:
+            await self.keep(prefix.at(request.tier))
+
+    def _send_keep(self, request_id: int) -> None:
+        assert self._link is not None
+        prefix, _ = self._keeps[request_id]
+        conversations = tuple(conversation_of(self.card, each) for each in beginning(prefix.request))
+        urgency = URGENCIES[prefix.request.tier]
+        self._link.send(Keep(request_id, prefix.id, conversations, urgency))
+
+    def _asked_for(self, prefix_id: str, besides: int) -> bool:
+        return any(
+            prefix.id == prefix_id and future is not None and request_id != besides
+            for request_id, (prefix, future) in self._keeps.items()
+        )
+
+    def _settle_keep(self, request_id: int, outcome: Usage | Problem) -> None:
+        """Tell whoever waits for a prefix; nobody does after a restart."""
+        if request_id not in self._keeps:
+            return
+        prefix, future = self._keeps[request_id]
+        if isinstance(outcome, Usage):
+            self._computed.add(prefix.id)
+        if future is None:
+            del self._keeps[request_id]
+        elif not future.done():
+            _settle(future, outcome)
+
     def _leave(self, request_id: int) -> None:
         held = self._held.pop(request_id)
+        self._lines -= held.slot.request.tier == "batch"
         if not held.slot.complete and self._link is not None and self._ready is not None:
             self._link.send(Cancel(request_id))
 
@@ -229,6 +321,8 @@ class ModelEngine:
             held.slot.fail(problem)
         for request_id in self._counts:
             self._settle_count(request_id, problem)
+        for request_id in list(self._keeps):
+            self._settle_keep(request_id, problem)
 
     # -- what the process says ----------------------------------------------------------------------
 
@@ -240,6 +334,9 @@ class ModelEngine:
                 for request_id, waited_ms in message.begun.items():
                     if held := self._held.get(request_id):
                         held.waited_ms = waited_ms
+                for request_id, found in message.found.items():
+                    if held := self._held.get(request_id):
+                        held.find(found)
                 for delta in message.deltas:
                     if held := self._held.get(delta.id):
                         held.deliver(delta)
@@ -248,6 +345,9 @@ class ModelEngine:
                     held.slot.accept(Started(_usage_of(message)))
             case Counted():
                 self._settle_count(message.id, _usage_of(message))
+            case Kept():
+                usage = Usage(prompt=message.prompt_tokens, media=message.media)
+                self._settle_keep(message.id, usage)
             case Refused():
                 self._refuse(message)
             case Ready():
@@ -258,15 +358,12 @@ class ModelEngine:
         if held := self._held.get(refused.id):
             held.slot.fail(problem)
         self._settle_count(refused.id, problem)
+        self._settle_keep(refused.id, problem)
 
     def _settle_count(self, request_id: int, outcome: Usage | Problem) -> None:
         _, future = self._counts.get(request_id, (None, None))
-        if future is None or future.done():
-            return  # whoever asked has left
-        if isinstance(outcome, Problem):
-            future.set_exception(outcome)
-        else:
-            future.set_result(outcome)
+        if future is not None and not future.done():  # else whoever asked has left
+            _settle(future, outcome)
 
     def _begin(self, ready: Ready) -> None:
         self._ready, self._failures, self._detail = ready, 0, ""
@@ -277,11 +374,23 @@ class ModelEngine:
             ready.kv_tokens_max,
         )
         assert self._link is not None
+        self._keep_again()
         for request_id in self._held:
             self._send(request_id)
         for count, _ in self._counts.values():
             self._link.send(count)
         self._changed.set()
+
+    def _keep_again(self) -> None:
+        """Have a new process compute what is kept: first what somebody waits for, the rest when there is
+        time."""
+        waited_for = {prefix.id for prefix, _ in self._keeps.values()}
+        named = {held.slot.request.prefix for held in self._held.values()}
+        for prefix in self._shelf:
+            if prefix.id not in waited_for:
+                self._keeps[next(self._ids)] = prefix.at("standard" if prefix.id in named else "batch"), None
+        for request_id in self._keeps:
+            self._send_keep(request_id)
 
     # -- the process --------------------------------------------------------------------------------
 
@@ -316,6 +425,8 @@ class ModelEngine:
         """Settle what the dead process left: fail, or keep for the next one."""
         was_ready, self._ready, self._link = self._ready, None, None
         self._kv_used = 0.0
+        self._computed.clear()
+        self._keeps = {key: keep for key, keep in self._keeps.items() if keep[1] is not None}
         self._restarts += 1
         log.error("%s: engine process %s", self.card.name, link.death())
         if was_ready is None:
@@ -354,12 +465,26 @@ def _shutting_down() -> Unavailable:
 
 
 def _usage_of(counted: Accepted | Counted) -> Usage:
-    return Usage(prompt=counted.prompt_tokens, media=counted.media)
+    return Usage(
+        prompt=counted.prompt_tokens,
+        media=counted.media,
+        cached=counted.cached_tokens,
+        cached_media=counted.cached_media,
+    )
+
+
+def _settle(future: asyncio.Future[Usage], outcome: Usage | Problem) -> None:
+    if isinstance(outcome, Problem):
+        future.set_exception(outcome)
+    else:
+        future.set_result(outcome)
 
 
 def _problem_of(refused: Refused) -> Problem:
     if refused.kind == "too_long":
         return InputTooLong(refused.tokens, refused.tokens_max)
+    if refused.kind == "full":
+        return CachesFull(refused.tokens, refused.kept, refused.tokens_max)
     if refused.kind == "invalid":
         return InvalidArgument(refused.message)
     return Internal(refused.message)

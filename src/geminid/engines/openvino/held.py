@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from geminid.core.errors import Unavailable
-from geminid.core.events import FinishReason, ToolCallMade
+from geminid.core.events import FinishReason, PrefixFound, ToolCallMade
 from geminid.core.request import GenerateRequest
 from geminid.core.usage import Usage
 from geminid.engines.calls import CallReader
-from geminid.engines.openvino.messages import Delta
+from geminid.engines.openvino.messages import Delta, Found
 from geminid.engines.openvino.submission import Plan
 from geminid.engines.slot import Slot
 
@@ -43,6 +43,10 @@ class Held:
     def begin_again(self) -> None:
         """Forget what a process that died had begun to write."""
         self._calls.clear()
+
+    def find(self, found: Found) -> None:
+        """Take what was found of the prompt when the request was begun."""
+        self.slot.find(PrefixFound(found.tokens, found.media))
 
     def deliver(self, delta: Delta) -> None:
         """Take what one step produced for one candidate."""

@@ -54,7 +54,9 @@ class Load(msgspec.Struct, frozen=True, tag=True, kw_only=True):
     kv_cache_gib: the bound on KV memory. batch_tokens_max: tokens computed in one step, the size of
     the pieces in which long prompts are prefilled. sequences_max: answers that advance together.
     properties: passed to the OpenVINO device as they are. sees: whether the model takes pictures, and
-    picture_tokens_max: how many tokens of them in one prompt.
+    picture_tokens_max: how many tokens of them in one prompt. cached_tokens_max: of all prefixes that are
+    kept; 0 for half of the KV cells. implicit_tokens_min: what was found computed is told from so many tokens
+    on.
     """
 
     weights: str
@@ -67,6 +69,8 @@ class Load(msgspec.Struct, frozen=True, tag=True, kw_only=True):
     properties: dict[str, str | int | float | bool]
     sees: bool = False
     picture_tokens_max: int = 0
+    cached_tokens_max: int = 0
+    implicit_tokens_min: int = 32
 
 
 class Think(msgspec.Struct, frozen=True, array_like=True):
@@ -124,13 +128,30 @@ class Submit(msgspec.Struct, frozen=True, tag=True, kw_only=True):
     calling: CallForm | None = None
     urgency: int = 1
     project: str = ""
+    prefix: str = ""
 
 
 class Count(msgspec.Struct, frozen=True, tag=True):
-    """How many tokens would this prompt have?"""
+    """How many tokens would this prompt have, and how many of them are of a kept ``prefix``?"""
 
     id: int
     conversation: Conversation
+    prefix: str = ""
+
+
+class Keep(msgspec.Struct, frozen=True, tag=True):
+    """Compute what these conversations have in common, and keep it as ``prefix`` until it is dropped."""
+
+    id: int
+    prefix: str
+    conversations: tuple[Conversation, ...]
+    urgency: int = 1
+
+
+class Drop(msgspec.Struct, frozen=True, tag=True):
+    """Keep a prefix no longer."""
+
+    prefix: str
 
 
 class Cancel(msgspec.Struct, frozen=True, tag=True):
@@ -139,28 +160,43 @@ class Cancel(msgspec.Struct, frozen=True, tag=True):
     id: int
 
 
-ToWorker = Load | Submit | Count | Cancel
+ToWorker = Load | Submit | Count | Cancel | Keep | Drop
 
 
 class Ready(msgspec.Struct, frozen=True, tag=True, kw_only=True):
-    """The model answers. ``kv_tokens_max`` is how many tokens fit into the KV cells together."""
+    """The model answers. ``kv_tokens_max`` is how many tokens fit into the KV cells together,
+    ``cached_tokens_max`` how many of them prefixes may take that are kept."""
 
     load_ms: int
     kv_tokens_max: int
     context_tokens_max: int
+    cached_tokens_max: int = 0
 
 
 class Accepted(msgspec.Struct, frozen=True, tag=True):
     """The request is tokenised, fits and is queued. ``media``: the share of the prompt's tokens that came
-    from media, by modality."""
+    from media, by modality. cached_tokens: what the kept prefix makes up that it names, cached_media:
+    likewise of these."""
 
     id: int
     prompt_tokens: int
     media: dict[Modality, int] = {}
+    cached_tokens: int = 0
+    cached_media: dict[Modality, int] = {}
 
 
 class Counted(msgspec.Struct, frozen=True, tag=True):
     """The answer to ``Count``, in the terms of ``Accepted``."""
+
+    id: int
+    prompt_tokens: int
+    media: dict[Modality, int] = {}
+    cached_tokens: int = 0
+    cached_media: dict[Modality, int] = {}
+
+
+class Kept(msgspec.Struct, frozen=True, tag=True):
+    """The answer to ``Keep``: the prefix is computed, and has so many tokens."""
 
     id: int
     prompt_tokens: int
@@ -171,14 +207,16 @@ class Refused(msgspec.Struct, frozen=True, tag=True, kw_only=True):
     """The request cannot be answered by this model, and will not be on another try.
 
     ``too_long``: ``tokens`` of prompt where ``tokens_max`` are allowed. ``invalid``: the message says
-    why, in words for the caller. ``failed``: the engine could not, the message is for the log.
+    why, in words for the caller. ``failed``: the engine could not, the message is for the log. ``full``: a
+    prefix of ``tokens`` does not fit beside the ``kept`` tokens of others, where ``tokens_max`` are kept.
     """
 
     id: int
-    kind: Literal["too_long", "invalid", "failed"]
+    kind: Literal["too_long", "invalid", "failed", "full"]
     message: str = ""
     tokens: int = 0
     tokens_max: int = 0
+    kept: int = 0
 
 
 Finish = Literal["", "stop", "max_tokens", "failed"]
@@ -197,20 +235,28 @@ class Delta(msgspec.Struct, frozen=True, array_like=True):
     kind: Kind = "text"
 
 
+class Found(msgspec.Struct, frozen=True, array_like=True):
+    """So many tokens of a prompt, beyond its kept prefix, were not computed again."""
+
+    tokens: int
+    media: dict[Modality, int] = {}
+
+
 class Stepped(msgspec.Struct, frozen=True, tag=True):
     """One step of all running requests. Also the proof that the engine is alive.
 
     begun: requests that were begun since the step before, and for how many milliseconds they had waited
-    since they were accepted.
+    since they were accepted. found: of those of them that found anything.
     """
 
     deltas: list[Delta]
     running: int
     kv_used: float
     begun: dict[int, int] = {}
+    found: dict[int, Found] = {}
 
 
-FromWorker = Ready | Accepted | Counted | Refused | Stepped
+FromWorker = Ready | Accepted | Counted | Kept | Refused | Stepped
 
 decode_to_worker = msgspec.msgpack.Decoder(ToWorker).decode
 decode_from_worker = msgspec.msgpack.Decoder(FromWorker).decode

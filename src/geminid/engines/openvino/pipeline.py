@@ -5,13 +5,14 @@ a model with eyes text and pictures. Facts about the library were measured with 
 cancelled handle is freed by the next step; a prompt beyond the KV cells ends as IGNORED; an empty prompt
 raises inside ``add``; pictures are encoded inside ``add``, before it returns; how many tokens a prompt had
 is told when its answer has ended, also when it was cancelled before it began; ``echo`` crashes with
-pictures.
+pictures; blocks are promised to the prefix cache as full when a part of them is computed, so one cancelled in
+between leaves wrong cells behind, and two answers that find the same half-filled block both write into it.
 """
 
 from __future__ import annotations
 
 import io
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
@@ -19,12 +20,10 @@ import openvino
 import openvino_genai
 
 from geminid.core.request import Sampling
+from geminid.engines.openvino.blocks import KV_BLOCK_TOKENS as KV_BLOCK_TOKENS
+from geminid.engines.openvino.blocks import Blocks, Lease
 from geminid.engines.openvino.eyes import Shown, Size, harmless
 from geminid.engines.openvino.messages import Finish, Load
-
-KV_BLOCK_TOKENS = 32
-"""Tokens of one KV block of the CPU plugin (2026.4)."""
-
 
 Draw: TypeAlias = Any
 """How an answer is drawn, in the library's terms."""
@@ -49,12 +48,19 @@ class Produced(NamedTuple):
 
 
 class Answer:
-    """One running answer inside the pipeline. Dropping it frees its cells."""
+    """One running answer inside the pipeline. Dropping it frees its cells; ``leave`` frees them rightly."""
 
-    __slots__ = ("_handle",)
+    __slots__ = ("_handle", "_lease", "_leave")
 
-    def __init__(self, handle: Any) -> None:
+    def __init__(self, handle: Any, leave: Callable[[Any], None], lease: Lease | None) -> None:
         self._handle = handle
+        self._leave = leave
+        self._lease = lease
+
+    @property
+    def found(self) -> int:
+        """How many tokens of its prompt, at the least, were computed before and found again."""
+        return self._lease.found if self._lease is not None else 0
 
     def read(self) -> Produced | None:
         """Return what was produced since the last call, or None when there is nothing new."""
@@ -68,11 +74,21 @@ class Answer:
                 ended = ENDINGS[output.finish_reason]
         if not ended and self._handle.get_status() == openvino_genai.GenerationStatus.IGNORED:
             ended = "failed"
+        if self._lease is not None:
+            self._lease.write(token_ids)
+            if ended:
+                self._lease.end()
         return Produced(token_ids, logprobs, ended) if token_ids or ended else None
 
+    def __del__(self) -> None:
+        if self._lease is not None:
+            self._lease.end()
+
     def cancel(self) -> None:
-        """Let the next step free its cells."""
-        self._handle.cancel()
+        """Let the next step free its cells; when its prompt is just being read, the step that has read it."""
+        self._leave(self._handle)
+        if self._lease is not None:
+            self._lease.end()
 
 
 ENDINGS: dict[Any, Finish] = {
@@ -100,7 +116,13 @@ class Pipeline:
         self._begins_with = self._put_before() if load.sees else ""
         self.cut_at = self._cut_at(load.context_tokens_max) if load.sees else 0
         self._next_id = 0
+        self._reading: list[Any] = []  # handles that had no token after the last step, in their order
+        self._leaving: list[Any] = []
+        self._stepped = 0  # so many of the former were there in the last step
+        self._blocks: Blocks | None = None
         self.kv_tokens_max = self._measure_kv()
+        if self.kv_tokens_max and not load.sees:  # with pictures only the library knows the tokens
+            self._blocks = Blocks(self.kv_tokens_max // KV_BLOCK_TOKENS)
 
     def vocabulary(self) -> dict[bytes, int]:
         """Return the bytes that each token spells."""
@@ -153,10 +175,29 @@ class Pipeline:
         """Queue one answer to a prompt of at least one token. Pictures are looked at before it returns,
         which may take seconds."""
         if isinstance(prompt, Shown):
-            return Answer(self._show(prompt.text, [pixels(each) for each in prompt.pictures], draw))
+            handle = self._show(prompt.text, [pixels(each) for each in prompt.pictures], draw)
+            return self._added(handle, None)
         self._next_id += 1
         tensor = openvino.Tensor(np.array([prompt], dtype=np.int64))
-        return Answer(self._native.add_request(self._next_id, tensor, draw))
+        handle = self._native.add_request(self._next_id, tensor, draw)
+        return self._added(handle, self._blocks.begin(prompt) if self._blocks is not None else None)
+
+    def holds(self, token_ids: Sequence[int]) -> int:
+        """Return how many of these tokens, at the least, an answer would find computed now."""
+        return self._blocks.holds(token_ids) if self._blocks is not None else 0
+
+    def awaited(self, prompt: Prompt) -> bool:
+        """Whether more of a prompt is found once what is being read for others is read."""
+        return self._blocks is not None and not isinstance(prompt, Shown) and self._blocks.awaited(prompt)
+
+    @property
+    def claims(self) -> int:
+        """How many blocks of cells were taken into use so far, each time counted."""
+        return self._blocks.claims if self._blocks is not None else 0
+
+    def used_since(self, token_ids: Sequence[int]) -> float:
+        """Return which share of the cells were used since these were: 1 when a part of them may be lost."""
+        return self._blocks.used_since(token_ids) / self._blocks.room if self._blocks is not None else 1.0
 
     def then(self, prompt: Prompt, token_ids: Sequence[int], words: str) -> Prompt:
         """Return a prompt, then what the model has written, then words of ours."""
@@ -196,6 +237,31 @@ class Pipeline:
     def step(self) -> None:
         """Advance every answer by one step. Holds the interpreter lock all the while."""
         self._native.step()
+        if self._blocks is not None:
+            self._blocks.crowd(self.kv_used())
+        self._reading = [each for each in self._reading if _unread(each)]
+        self._stepped = len(self._reading)
+        if self._leaving:
+            over = [each for each in self._leaving if each not in self._reading]
+            self._leaving = [each for each in self._leaving if each in self._reading]
+            for handle in over:
+                handle.cancel()
+
+    def _added(self, handle: Any, lease: Lease | None) -> Answer:
+        self._reading.append(handle)
+        return Answer(handle, self._leave, lease)
+
+    def _leave(self, handle: Any) -> None:
+        """Cancel an answer, at once unless a part of its prompt may have been computed: then the prefix cache
+        would keep a block that is promised as full and is not. The library reads prompts one after the other,
+        so this can only be the first."""
+        if self._stepped and self._reading[0] is handle:
+            self._leaving.append(handle)
+            return
+        if handle in self._reading:
+            self._stepped -= self._reading.index(handle) < self._stepped
+            self._reading.remove(handle)
+        handle.cancel()
 
     def busy(self) -> bool:
         """Whether a step would do anything."""
@@ -221,7 +287,12 @@ class Pipeline:
             self.step()
             used = max(used, self.kv_used())
         answer.read()
-        return int(KV_BLOCK_TOKENS / used) if used else 0
+        return round(1 / used) * KV_BLOCK_TOKENS if used else 0
+
+
+def _unread(handle: Any) -> bool:
+    """Whether an answer has no token yet, and will have one."""
+    return not handle.can_read() and handle.get_status() == openvino_genai.GenerationStatus.RUNNING
 
 
 def size_of(picture: bytes) -> Size:

@@ -35,6 +35,23 @@ def located(text: str, passages: Iterable[tuple[str, Modality]]) -> Iterator[Spa
                 break
 
 
+def within(
+    text: str,
+    token_ids: Sequence[int],
+    spans: Iterable[Span],
+    length_bytes: Callable[[int], int],
+    tokens: int,
+) -> dict[Modality, int] | None:
+    """Return the modalities of the first ``tokens`` of a text; None where nobody knows them, because the
+    spellings of the tokens are not the text."""
+    spelled = text.encode()
+    if sum(map(length_bytes, token_ids)) != len(spelled):
+        return None
+    ends = len(spelled[: sum(map(length_bytes, token_ids[:tokens]))].decode("utf-8", "ignore"))
+    inside = [Span(start, min(end, ends), modality) for start, end, modality in spans if start < ends]
+    return shares(text[:ends], token_ids[:tokens], inside, length_bytes, lambda words: ())
+
+
 def shares(
     text: str,
     token_ids: Sequence[int],

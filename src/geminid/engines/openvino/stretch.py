@@ -28,6 +28,8 @@ class Step(NamedTuple):
 class Stretch:
     """Reads one running answer of the pipeline. ``ending``: log-probabilities tell of its end, too."""
 
+    width = 1
+
     def __init__(
         self,
         answer: Answer,
@@ -50,6 +52,10 @@ class Stretch:
     def stop(self) -> str:
         """The stop string that was met, empty when none was."""
         return self._spelling.stop
+
+    def go_on(self, answer: Answer) -> None:
+        """Read this answer from now on: it continues what was written when the one before was cancelled."""
+        self._answer = answer
 
     def read(self) -> Step | None:
         """Return what is new, or None when nothing is."""

@@ -66,6 +66,7 @@ def plan(card: ModelCard, request: GenerateRequest) -> Plan:
         calling=calling,
         urgency=URGENCIES[request.tier],
         project=request.project,
+        prefix=request.prefix,
     )
     grammars = tuple(grammar for grammar in (submit.grammar, calling.grammar if calling else "") if grammar)
     return Plan(submit, grammars, form)

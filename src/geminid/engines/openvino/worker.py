@@ -3,7 +3,8 @@
 One thread, because the library holds the interpreter lock for the whole of a step (measured with
 2026.4: a second thread got one turn for each step). So between two steps everything that has arrived
 is taken at once: cancellations first, then new prompts are rendered, tokenised, queued and begun, for a
-bounded time while other answers are running. The server may kill this process at any moment; when the
+bounded time while other answers are running. The lines of batches come last (``background.py``): they get
+what of the next step nobody else wants. The server may kill this process at any moment; when the
 server goes, the link ends and so does this process.
 
 Run as ``python -m geminid.engines.openvino.worker FD``, where FD is a connected stream socket.
@@ -19,12 +20,14 @@ import signal
 import socket
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 from geminid.core.content import Modality, Picture
 from geminid.core.usage import added
+from geminid.engines.openvino.background import Background
 from geminid.engines.openvino.eyes import Scales, Shown
+from geminid.engines.openvino.idle import Idle
 from geminid.engines.openvino.messages import (
     Accepted,
     Cancel,
@@ -32,6 +35,9 @@ from geminid.engines.openvino.messages import (
     Count,
     Counted,
     Delta,
+    Drop,
+    Found,
+    Keep,
     Load,
     Ready,
     Refused,
@@ -42,10 +48,11 @@ from geminid.engines.openvino.messages import (
 )
 from geminid.engines.openvino.pipeline import BadPicture, Pipeline, size_of
 from geminid.engines.openvino.pipeline import Prompt as PipelinePrompt
+from geminid.engines.openvino.prefixes import Prefixes
 from geminid.engines.openvino.prompt import Prompt, TemplateRefusal
-from geminid.engines.openvino.shares import located, shares
+from geminid.engines.openvino.shares import located, shares, within
 from geminid.engines.openvino.turnstile import Turnstile
-from geminid.engines.openvino.writing import Opened, Spelling, Writing
+from geminid.engines.openvino.writing import Opened, Opening, Spelling, Writing
 from geminid.process.inbox import HungUp, Inbox, Outbox
 from geminid.process.lifeline import die_with_parent
 
@@ -56,6 +63,10 @@ TOO_MANY = (
     "The pictures take {} tokens together, and this model is given at most {} of them at once: send fewer "
     "pictures, or a lower media resolution."
 )
+BATCH_URGENCY = 3
+"""What is this urgent or less only gets what others leave."""
+KV_FULL = 0.9
+"""With so much of the cells in use no more lines are begun."""
 OOM_SCORE = 600
 """Linux kills this process before the server when memory runs out."""
 
@@ -69,16 +80,6 @@ class Rendered(NamedTuple):
     prompt: PipelinePrompt
     tokens: int
     media: dict[Modality, int]
-
-
-class Opening(NamedTuple):
-    """A request that is tokenised and waits for its turn, since when. ``tokens_max`` is what fits into the
-    window."""
-
-    submit: Submit
-    opened: Opened
-    tokens_max: int
-    since_s: float
 
 
 class Worker:
@@ -105,33 +106,91 @@ class Worker:
         self._prepared = Turnstile[Opening]()
         self._running: dict[tuple[int, int], Writing] = {}
         self._begun: dict[int, int] = {}
+        self._unheard: dict[int, float] = {}  # begun, and has said nothing since
+        self._idle = Idle(load.batch_tokens_max)
+        self._lines = Background(pipeline, self._opening, self._written, load.batch_tokens_max)
+        self._following: list[tuple[Opening, int]] = []
+        self._found: dict[int, Found] = {}
+        self._found_min = load.implicit_tokens_min
+        self._prefixes = Prefixes(
+            pipeline,
+            self._rendered,
+            self._submit,
+            self._cancel,
+            outbox.send,
+            tokens_max=kept_tokens_max(load, pipeline.kv_tokens_max or window),
+            prompt_tokens_max=self._prompt_tokens_max,
+        )
+
+    @property
+    def cached_tokens_max(self) -> int:
+        """How many tokens of prefixes are kept at the most."""
+        return self._prefixes.tokens_max
 
     def run(self) -> None:
         """Step until the server hangs up, which raises ``HungUp``."""
         while True:
-            self._drain()
-            self._prepare_some()
-            self._begin_some()
-            if self._pipeline.busy():
-                self._step()
+            self.turn()
+
+    def turn(self) -> None:
+        """Take what has arrived, begin what may be begun, and step."""
+        self._drain()
+        self._prepare_some()
+        self._read_prefix()
+        self._begin_some()
+        others = bool(self._waiting or self._prepared or self._following or self._running)
+        allowance = self._idle.allowance(time.monotonic(), others)
+        if self._lines.waits and not others and (pause_s := self._idle.pause_s(time.monotonic())):
+            self._inbox.wait(pause_s)
+            return
+        lines = self._lines.turn(allowance, self._full()) if self._lines.waits else 0
+        if self._pipeline.busy():
+            self._step(others, lines)
+
+    def _full(self) -> Callable[[], bool]:
+        """Return what says whether this turn may begin no more lines."""
+        until = time.monotonic() + PREPARE_S_MAX
+        crowded = self._pipeline.kv_used() > KV_FULL
+        return lambda: crowded or time.monotonic() > until
 
     # -- what arrives --------------------------------------------------------------------------------
 
     def _drain(self) -> None:
         """Take everything that has arrived; wait only when there is nothing else to do."""
-        idle = not self._waiting and not self._prepared and not self._pipeline.busy()
+        work = self._waiting or self._prepared or self._following or self._lines.waits or self._prefixes.waits
+        idle = not work and not self._pipeline.busy()
         for message in self._inbox.take(wait=idle):
             match message:
                 case Cancel(id):
                     self._cancel(id)
-                case Submit() | Count():
+                case Submit():
+                    self._submit(message)
+                case Count():
                     self._waiting[message.id] = message
+                case Keep():
+                    self._prefixes.take(message)
+                case Drop(prefix):
+                    self._prefixes.drop(prefix)
                 case Load():
                     raise ValueError("a model is loaded once")
+
+    def _submit(self, submit: Submit) -> None:
+        if submit.urgency >= BATCH_URGENCY:
+            self._lines.take(submit)
+        else:
+            self._waiting[submit.id] = submit
+
+    def _read_prefix(self) -> None:
+        idle = not (self._waiting or self._prepared or self._following or self._running or len(self._lines))
+        if (error := self._prefixes.read_one(idle)) is not None:
+            log.error("a prefix", exc_info=error)
 
     def _cancel(self, request_id: int) -> None:
         self._waiting.pop(request_id, None)
         self._prepared.leave(request_id)
+        self._following = [each for each in self._following if each[0].submit.id != request_id]
+        self._unheard.pop(request_id, None)
+        self._lines.cancel(request_id)
         for key in [key for key in self._running if key[0] == request_id]:
             self._running.pop(key).cancel()
 
@@ -145,15 +204,23 @@ class Worker:
 
     def _prepare(self, message: Submit | Count) -> None:
         """Templates and tokenizers are other people's: whatever they throw costs one request only."""
+        if (opening := self._opening(message)) is not None:
+            self._prepared.enter(message.id, opening, opening.submit.urgency, opening.submit.project)
+
+    def _opening(self, message: Submit | Count) -> Opening | None:
+        """Say what becomes of a message, and return what is to be begun if that is anything."""
+        if (opening := self._prefixes.opening(message.id, time.monotonic())) is not None:
+            return opening
         answer: Accepted | Counted | Refused
         try:
-            answer = self._admit(message, self._rendered(message.conversation))
+            answer, opening = self._admit(message, self._rendered(message.conversation))
         except (TemplateRefusal, BadPicture) as refusal:
             answer = Refused(id=message.id, kind="invalid", message=str(refusal))
         except Exception as error:
             log.exception("prompt of request %d", message.id)
             answer = Refused(id=message.id, kind="failed", message=repr(error))
         self._outbox.send(answer)
+        return opening
 
     def _rendered(self, conversation: Conversation) -> Rendered:
         """Render and count a prompt."""
@@ -177,20 +244,57 @@ class Worker:
             return Rendered(text, shown, len(token_ids) + sum(takes), media)
         return Rendered(text, shown, self._scales.count(text, sizes), media)
 
-    def _admit(self, message: Submit | Count, rendered: Rendered) -> Accepted | Counted | Refused:
-        """Queue the request, or only count."""
+    def _admit(
+        self, message: Submit | Count, rendered: Rendered
+    ) -> tuple[Accepted | Counted | Refused, Opening | None]:
+        """Take the request, or only count."""
         text, prompt, tokens, media = rendered
+        cached, cached_media = self._cached(message, rendered)
         if isinstance(message, Count):
-            return Counted(message.id, tokens, media)
+            return Counted(message.id, tokens, media, cached, cached_media), None
         behind = self._behind(message)
         taken = tokens + self._marker_tokens(message, behind)
         room = self._prompt_tokens_max + 1 - taken
         if room < 1:
-            return Refused(id=message.id, kind="too_long", tokens=taken, tokens_max=self._prompt_tokens_max)
-        opened = Opened(text, prompt, behind)
+            limit = self._prompt_tokens_max
+            return Refused(id=message.id, kind="too_long", tokens=taken, tokens_max=limit), None
+        opened = Opened(text, prompt, behind, cached)
         opening = Opening(message, opened, min(message.tokens_max, room), time.monotonic())
-        self._prepared.enter(message.id, opening, message.urgency, message.project)
-        return Accepted(message.id, tokens, media)
+        return Accepted(message.id, tokens, media, cached, cached_media), opening
+
+    def _cached(self, message: Submit | Count, rendered: Rendered) -> tuple[int, dict[Modality, int]]:
+        """Return what the prefix makes up that a message names."""
+        if not message.prefix:
+            return 0, {}
+        tokens, media = self._prefixes.cached(message.prefix, rendered)
+        if media is None and rendered.media:
+            media = self._within(message.conversation, rendered.text, rendered.prompt, tokens)
+            return (tokens, media) if media is not None else (0, {})
+        return tokens, media or {}
+
+    def _within(
+        self, conversation: Conversation, text: str, prompt: PipelinePrompt, tokens: int
+    ) -> dict[Modality, int] | None:
+        """Return the modalities of the first ``tokens`` of a prompt, None where nobody knows."""
+        if isinstance(prompt, Shown):
+            return None
+        spans = located(text, self._prompt.passages(conversation))
+        return within(text, prompt, spans, self._spelling.length_bytes, tokens)
+
+    def _find(self, submit: Submit, opened: Opened, found: int) -> None:
+        """Note what a request found, beyond the prefix that it names; nothing where nobody knows whether that
+        was text."""
+        prompt, cached = opened.prompt, opened.cached
+        found = min(found, len(prompt))
+        if found < self._found_min or found <= cached or isinstance(prompt, Shown):
+            return
+        media: dict[Modality, int] = {}
+        if any(True for _ in self._prompt.passages(submit.conversation)):
+            ends = [self._within(submit.conversation, opened.text, prompt, n) for n in (cached, found)]
+            if ends[0] is None or ends[1] is None:
+                return
+            media = {kind: n - ends[0].get(kind, 0) for kind, n in ends[1].items()}
+        self._found[submit.id] = Found(found - cached, {kind: n for kind, n in media.items() if n})
 
     def _behind(self, submit: Submit) -> str:
         """Return what stands between a thought and the answer, where these are turns of their own."""
@@ -210,26 +314,62 @@ class Worker:
         """Begin what was prepared, the most urgent first, as long as answers can advance together and for as
         long as the others may be kept waiting: to look at a picture may take seconds."""
         until = time.monotonic() + PREPARE_S_MAX
-        while self._prepared and len(self._running) < self._sequences_max:
-            submit, opened, tokens_max, since_s = self._prepared.next()
-            self._begun[submit.id] = int((time.monotonic() - since_s) * 1000)
-            try:
-                for candidate in range(submit.candidates):
-                    self._running[submit.id, candidate] = Writing(
-                        submit, candidate, opened, tokens_max, self._pipeline, self._spelling
-                    )
-            except Exception as error:
-                log.exception("request %d", submit.id)
-                self._cancel(submit.id)
-                self._outbox.send(Refused(id=submit.id, kind="failed", message=repr(error)))
+        self._follow()
+        while self._prepared and len(self._running) + len(self._following) < self._sequences_max:
+            opening = self._prepared.next()
+            self._unheard[opening.submit.id] = time.monotonic()
+            self._following += ((opening, candidate) for candidate in range(opening.submit.candidates))
+            self._follow()
             if time.monotonic() > until:
                 return
 
-    def _step(self) -> None:
+    def _follow(self) -> None:
+        """Begin what has had its turn, but for answers that would find more of their prompt when another one
+        is read: that is read before theirs in any case."""
+        waiting, self._following = self._following, []
+        failed: set[int] = set()
+        for opening, candidate in waiting:
+            if opening.submit.id in failed:
+                continue
+            if self._pipeline.busy() and self._pipeline.awaited(opening.opened.prompt):
+                self._following.append((opening, candidate))
+            elif (writing := self._written(opening, candidate)) is None:
+                failed.add(opening.submit.id)
+            else:
+                self._running[opening.submit.id, candidate] = writing
+
+    def _written(self, opening: Opening, candidate: int) -> Writing | None:
+        """Begin an answer; when that fails, its request is refused and forgotten."""
+        submit, opened, tokens_max, since_s = opening
+        if not candidate:
+            self._begun[submit.id] = int((time.monotonic() - since_s) * 1000)
+        try:
+            writing = Writing(submit, candidate, opened, tokens_max, self._pipeline, self._spelling)
+            line = submit.urgency >= BATCH_URGENCY
+            found = self._lines.found.pop(submit.id, 0) if line else writing.found or 0
+            if not candidate:
+                self._find(submit, opened, found)
+            return writing
+        except Exception as error:
+            log.exception("request %d", submit.id)
+            if self._prefixes.fail(submit.id):
+                return None
+            self._cancel(submit.id)
+            self._outbox.send(Refused(id=submit.id, kind="failed", message=repr(error)))
+            return None
+
+    def _step(self, others: bool, lines: int) -> None:
+        began_s = time.monotonic()
         self._pipeline.step()
-        deltas = list(self._deltas())
+        now_s = time.monotonic()
+        self._idle.stepped(now_s, now_s - began_s, others=others, waits=self._lines.waits, tokens=lines)
+        said = (*self._deltas(), *self._lines.deltas())
+        deltas = [delta for delta in said if not self._prefixes.takes(delta)]
+        self._prefixes.tend()
         begun, self._begun = self._begun, {}
-        self._outbox.send(Stepped(deltas, len(self._running), self._pipeline.kv_used(), begun))
+        found, self._found = self._found, {}
+        running = len(self._running) + len(self._lines)
+        self._outbox.send(Stepped(deltas, running, self._pipeline.kv_used(), begun, found))
 
     def _deltas(self) -> Iterator[Delta]:
         for key, writing in list(self._running.items()):
@@ -237,6 +377,8 @@ class Worker:
                 continue
             if delta.finish:
                 self._running.pop(key)
+            if (begun_s := self._unheard.pop(key[0], None)) is not None:
+                self._idle.first_token(time.monotonic() - begun_s)
             yield delta
 
     def _read(self, key: tuple[int, int], writing: Writing) -> Delta | None:
@@ -247,6 +389,11 @@ class Worker:
             log.exception("answer %s", key)
             writing.cancel()
             return Delta(*key, text="", tokens=0, finish="failed")
+
+
+def kept_tokens_max(load: Load, kv_tokens_max: int) -> int:
+    """Return how many tokens of prefixes are kept: answers need some cells, too."""
+    return min(load.cached_tokens_max or kv_tokens_max // 2, kv_tokens_max * 3 // 4)
 
 
 def pictures_of(conversation: Conversation) -> list[Picture]:
@@ -270,6 +417,7 @@ def serve(link: socket.socket) -> None:
             load_ms=int((time.monotonic() - began) * 1000),
             kv_tokens_max=pipeline.kv_tokens_max,
             context_tokens_max=load.context_tokens_max,
+            cached_tokens_max=worker.cached_tokens_max,
         )
     )
     gc.collect()

@@ -19,6 +19,7 @@ import msgspec
 from geminid.core.request import Sampling
 from geminid.engines.openvino.choosing import Choosing
 from geminid.engines.openvino.detokenize import TokenBytes
+from geminid.engines.openvino.eyes import Shown
 from geminid.engines.openvino.messages import CallForm, Delta, Finish, Kind, Submit, Think
 from geminid.engines.openvino.pipeline import Draw, Pipeline, Prompt
 from geminid.engines.openvino.stretch import Step, Stretch
@@ -27,15 +28,54 @@ from geminid.shape.ebnf import literal
 GREEDY = Sampling(temperature=0.0)
 LABEL_TOKENS_MAX = 64
 """A label that is scored may be this long."""
+SEED_STEP = 0x9E3779B1
+"""Odd, so that no two of the 2^32 places in an answer have the same seed."""
+
+
+class Terms(NamedTuple):
+    """How a stretch is drawn; see :meth:`geminid.engines.openvino.pipeline.Pipeline.draw`."""
+
+    sampling: Sampling
+    tokens_max: int
+    logprobs: bool = False
+    grammar: str = ""
+    tokens_min: int = 0
+
+    def after(self, tokens: int) -> Terms:
+        """Return how the rest of a stretch is drawn of which so many tokens are written. Numbers are drawn
+        anew: the same ones again would repeat the choices of the beginning."""
+        seed = ((self.sampling.seed or 0) + SEED_STEP * tokens) % 2**32
+        return self._replace(
+            sampling=msgspec.structs.replace(self.sampling, seed=seed),
+            tokens_max=self.tokens_max - tokens,
+            tokens_min=max(0, self.tokens_min - tokens),
+        )
+
+    def draw(self, pipeline: Pipeline) -> Draw:
+        """Return them in the pipeline's terms."""
+        return pipeline.draw(
+            self.sampling, self.tokens_max, self.logprobs, grammar=self.grammar, tokens_min=self.tokens_min
+        )
 
 
 class Opened(NamedTuple):
     """A prompt that is ready to be answered, as it was rendered and as the pipeline takes it. ``behind``:
-    words after a thought, before the answer."""
+    words after a thought, before the answer. cached: so many of its tokens are of a prefix that is kept."""
 
     text: str
     prompt: Prompt
     behind: str
+    cached: int = 0
+
+
+class Opening(NamedTuple):
+    """A request that is tokenised and waits for its turn, since when. ``tokens_max`` is what fits into the
+    window."""
+
+    submit: Submit
+    opened: Opened
+    tokens_max: int
+    since_s: float
 
 
 class Spelling:
@@ -96,7 +136,10 @@ class Writing:
         self._line = ""
         self._lines: set[str] = set()
         self._kind: Kind = "text"
+        self._terms = Terms(self._sampling, tokens_max)
         self._stretch: Stretch | Choosing
+        self.begun = False
+        self.found: int | None = None  # tokens of the first stretch's prompt that were computed before
         if submit.think is not None and (budget := min(submit.think.budget, tokens_max // 2)) > 0:
             self._think(submit.think, budget)
         else:
@@ -107,6 +150,7 @@ class Writing:
         step = self._stretch.read()
         if step is None:
             return None
+        self.begun = True
         self._left -= step.tokens
         kind = self._kind
         if kind == "text":
@@ -120,6 +164,36 @@ class Writing:
     def cancel(self) -> None:
         """Let the next step free what it holds."""
         self._stretch.cancel()
+
+    # -- giving way --------------------------------------------------------------------------------------
+
+    @property
+    def width(self) -> int:
+        """How many answers of the pipeline it is: each takes a token of a step."""
+        return self._stretch.width
+
+    @property
+    def resumable(self) -> bool:
+        """Whether the rest, written later, is what it would have been: not so where a grammar, penalties or a
+        seed of the caller's reach back to the beginning, nor for pictures, whose prompt is text."""
+        sampling = self._terms.sampling
+        greedy = not sampling.temperature or sampling.top_p == 0
+        return (
+            isinstance(self._stretch, Stretch)
+            and not isinstance(self._prompt, Shown)
+            and not self._terms.grammar
+            and not sampling.presence_penalty
+            and not sampling.frequency_penalty
+            and (greedy or self._submit.sampling.seed is None)
+        )
+
+    def resume(self) -> None:
+        """Go on with a stretch that was cancelled; only for one that is :attr:`resumable`."""
+        stretch = self._stretch
+        assert isinstance(stretch, Stretch)
+        prompt = self._pipeline.then(self._prompt, stretch.token_ids, "")
+        draw = self._terms.after(len(stretch.token_ids)).draw(self._pipeline)
+        stretch.go_on(self._pipeline.add(prompt, draw))
 
     # -- what comes next ------------------------------------------------------------------------------
 
@@ -184,8 +258,8 @@ class Writing:
     def _think(self, think: Think, budget: int) -> None:
         self._go([], _missing(think.opening, self._rendered))
         self._kind = "thought"
-        draw = self._pipeline.draw(self._sampling, budget, logprobs=False)
-        self._stretch = self._begin(draw, stops=(think.stop,) if think.stop else (), marker=think.stop)
+        self._terms = Terms(self._sampling, budget)
+        self._stretch = self._begin(stops=(think.stop,) if think.stop else (), marker=think.stop)
 
     def _close_thought(self, stretch: Stretch) -> None:
         """Close the thought as far as the model has not, and answer."""
@@ -209,18 +283,16 @@ class Writing:
         elif submit.labels and submit.logprobs:
             self._stretch = self._choose()
         else:
-            draw = self._pipeline.draw(
-                self._sampling, self._left, submit.logprobs, grammar=submit.grammar, tokens_min=tokens_min
-            )
+            self._terms = Terms(self._sampling, self._left, submit.logprobs, submit.grammar, tokens_min)
             stops = (*submit.stop, calling.begin) if calling else submit.stop
-            self._stretch = self._begin(draw, stops, submit.logprobs, calling.begin if calling else "")
+            self._stretch = self._begin(stops, calling.begin if calling else "")
 
     def _call(self, calling: CallForm, kept: list[int], between: str) -> None:
         """Put the beginning of a call behind what was said, and let its rest be written."""
         self._kind = "call"
         self._go(kept, between + calling.begin + calling.opening)
-        draw = self._pipeline.draw(self._sampling, self._left, logprobs=False, grammar=calling.grammar)
-        self._stretch = self._begin(draw)
+        self._terms = Terms(self._sampling, self._left, grammar=calling.grammar)
+        self._stretch = self._begin()
 
     def _choose(self) -> Choosing:
         """Write every label by force, to see how likely each is."""
@@ -229,9 +301,8 @@ class Writing:
         ending = any(other != label and other.startswith(label) for label in labels for other in labels)
 
         def force(label: str) -> Stretch:
-            grammar = f"root ::= {literal(label)}\n"
-            draw = self._pipeline.draw(GREEDY, LABEL_TOKENS_MAX, logprobs=True, grammar=grammar)
-            return self._begin(draw, () if ending else (label,), logprobs=True, ending=ending)
+            self._terms = Terms(GREEDY, LABEL_TOKENS_MAX, True, f"root ::= {literal(label)}\n")
+            return self._begin(() if ending else (label,), ending=ending)
 
         return Choosing(labels, force, self._sampling)
 
@@ -240,20 +311,17 @@ class Writing:
         if token_ids or words:
             self._prompt = self._pipeline.then(self._prompt, token_ids, words)
 
-    def _begin(
-        self,
-        draw: Draw,
-        stops: tuple[str, ...] = (),
-        logprobs: bool = False,
-        marker: str = "",
-        ending: bool = False,
-    ) -> Stretch:
+    def _begin(self, stops: tuple[str, ...] = (), marker: str = "", ending: bool = False) -> Stretch:
+        """Begin a stretch under the terms that were set for it."""
+        answer = self._pipeline.add(self._prompt, self._terms.draw(self._pipeline))
+        if self.found is None:
+            self.found = answer.found
         return Stretch(
-            self._pipeline.add(self._prompt, draw),
+            answer,
             self._spelling.marking(marker) if marker else self._spelling.plain,
             stop_ids=self._pipeline.stop_ids,
             stops=stops,
-            logprobs=logprobs,
+            logprobs=self._terms.logprobs,
             ending=ending,
         )
 

@@ -52,7 +52,7 @@ test: setup-dev setup-js setup-postgres  ## every test
 prove: setup-dev setup-postgres  ## the long runs behind the promises: every random case, every history of money
 	PROVE=all $(BIN)/python -m pytest -q -s \
 	  tests/e2e/test_thinking.py tests/e2e/test_schemas.py tests/e2e/test_functions.py \
-	  tests/e2e/test_accuracy.py tests/hostile/test_files.py tests/contract/test_files_py.py \
+	  tests/e2e/test_accuracy.py tests/hostile/test_files.py tests/hostile/test_batches.py tests/contract/test_files_py.py \
 	  tests/sim tests/e2e/test_money_many.py
 
 lint: setup-dev

@@ -8,39 +8,36 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
-import socket
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from importlib.metadata import version
 from pathlib import Path
 
 import msgspec
-import psutil
 from starlette.types import ASGIApp
 
-from geminid.app_media import GIB, Readers, blobs_folder, fetcher_of, readers
+from geminid.app_batches import Means, batching, guard
+from geminid.app_caches import caching
+from geminid.app_engines import computing, served_of
+from geminid.app_media import Readers, blobs_folder, fetcher_of, readers
+from geminid.app_owner import lives, this_process
 from geminid.catalog.catalog import Catalog
 from geminid.catalog.pricebook import load_prices
-from geminid.catalog.pull import located
 from geminid.catalog.served import Served
-from geminid.config import Config, EngineConfig
+from geminid.config import Config
 from geminid.core import ids
 from geminid.core.card import EngineKind, ModelCard
 from geminid.core.errors import FailedPrecondition, Problem
 from geminid.core.price import PriceTier
 from geminid.core.request import GenerateRequest
-from geminid.engines.openvino.fleet import Fleet, FleetConfig
-from geminid.engines.openvino.watchdog import Patience
-from geminid.engines.protocol import Engine
-from geminid.engines.script import read_script
-from geminid.engines.scripted import ScriptedEngine
+from geminid.engines.protocol import Embedder, Engine
 from geminid.fetch.post import post
 from geminid.media.pool import ReaderPool
 from geminid.service.administration import Administration, administration_of
 from geminid.service.budgets import Budgets
 from geminid.service.catalogue import Aliases, Following
 from geminid.service.digests import Digester
+from geminid.service.embed import Embeddings
 from geminid.service.estimate import Estimate, estimate
 from geminid.service.file_limits import FileLimits
 from geminid.service.files import Files
@@ -66,13 +63,16 @@ from geminid.store.copying import Copied
 from geminid.store.copying import copy as copy_tables
 from geminid.store.database import Database, file_of
 from geminid.store.hot import Hot
-from geminid.store.owners import Owner
 from geminid.telemetry import Telemetry
 from geminid.tracing import tracing_to
 from geminid.web import app as web
 from geminid.web.admin.api import AdminApi
 from geminid.web.app import Storage
 from geminid.web.auth import Doorkeeper
+from geminid.web.batches import batch_routes
+from geminid.web.caches import CachesApi
+from geminid.web.embed import EmbedApi
+from geminid.web.gemini import DOUBLED, VERSIONS
 
 NO_PRESET = "none"
 KV_GIB_MAX = 8
@@ -80,8 +80,6 @@ FETCHED_AHEAD = 2
 """Media of one request that are on their way while every reader process has one of it."""
 HOLD_MARGIN_MS = 60_000
 """What a hold lives longer than the longest request."""
-BORN_MS_APART = 2_000
-"""Two looks at when a process was started differ by less than this."""
 
 log = logging.getLogger("geminid")
 
@@ -92,7 +90,10 @@ class Answering(msgspec.Struct, frozen=True, kw_only=True):
 
     served: Served
     generator: Generator
+    embeddings: Embeddings
     engine: Engine
+    engines: Mapping[EngineKind, Engine]
+    resolver: Resolver
     telemetry: Telemetry
 
     async def ready(self) -> None:
@@ -141,9 +142,16 @@ async def running(config: Config, catalog: Catalog, default: ModelCard) -> Async
             answering(config, catalog, default, room, locator, meter, watching)
         )
         generator = parts.generator
+        caches = await stack.enter_async_context(
+            caching(config.caches, database, meter, generator, parts.engines, parts.resolver)
+        )
         following = Following(acts.aliases, parts.served, lambda served: setattr(generator, "served", served))
         stack.push_async_callback(following.close)
         await following.start()
+        blobs, embeddings = Blobs(blobs_folder(config)), parts.embeddings
+        means = Means(database, blobs, storage.files, meter, generator, signer, embeddings)
+        batches = await stack.enter_async_context(batching(config, means))
+        doorkeeper = Doorkeeper(acts.keys)
         asgi = web.build(
             parts.generator,
             parts.engine,
@@ -152,8 +160,16 @@ async def running(config: Config, catalog: Catalog, default: ModelCard) -> Async
             signer,
             config.server,
             storage,
-            Doorkeeper(acts.keys),
-            AdminApi(acts, version("geminid")).routes(),
+            doorkeeper,
+            [
+                *AdminApi(acts, version("geminid")).routes(),
+                *CachesApi(caches, doorkeeper, signer, config.server).routes(),
+            ],
+            first=[
+                *EmbedApi(embeddings, doorkeeper, config.server).routes(),
+                *batch_routes(batches, doorkeeper, config.server, (*VERSIONS, *DOUBLED)),
+            ],
+            embeddings=embeddings,
         )
         yield App(**msgspec.structs.asdict(parts), config=config, asgi=asgi, keys=acts.keys)
 
@@ -210,20 +226,13 @@ async def answering(
 ) -> AsyncIterator[Answering]:
     """Build the engines and what asks them; without a meter, what they do is not counted."""
     watching = watching or Watching()
-    cache = config.cache()
-    async with AsyncExitStack() as stack:
-        engines: dict[EngineKind, Engine] = {
-            "openvino": Fleet(fleet_config(config.engine, cache), lambda card: located(card, cache)),
-            "scripted": ScriptedEngine(
-                read_script(Path(config.scripted.script)) if config.scripted.script else ()
-            ),
-        }
-        for engine in engines.values():
-            stack.push_async_callback(engine.close)
-        served = Served((default, *_others(catalog, default, cache)), catalog.aliases)
+    async with computing(config) as (engines, embedders):
+        served = served_of(config, catalog, default)
+        computers: list[Engine | Embedder] = [*engines.values(), *embedders.values()]
         telemetry = Telemetry(
-            lambda: [state for each in engines.values() for state in each.states()], watching.vitals
+            lambda: [state for each in computers for state in each.states()], watching.vitals
         )
+        observe = _all_of((telemetry.observe, *watching.observers))
         resolver = Resolver(
             room.pool,
             room.library,
@@ -236,14 +245,22 @@ async def answering(
         generator = Generator(
             served,
             engines,
-            _all_of((telemetry.observe, *watching.observers)),
+            observe,
             resolver=resolver,
             meter=meter,
             long_input=config.engine.long_input,
             keep_words=bool(config.telemetry.otlp_endpoint) and config.telemetry.prompts,
         )
         yield Answering(
-            served=served, generator=generator, engine=engines[default.engine], telemetry=telemetry
+            served=served,
+            generator=generator,
+            embeddings=Embeddings(
+                lambda: generator.served, embedders, observe, resolver=resolver, meter=meter
+            ),
+            engine=engines[default.engine],
+            engines=engines,
+            resolver=resolver,
+            telemetry=telemetry,
         )
 
 
@@ -316,13 +333,13 @@ def _all_of(observers: Sequence[Observe]) -> Observe:
 @asynccontextmanager
 async def metering(config: Config, database: Database, book: Book, vitals: Vitals) -> AsyncIterator[Meter]:
     """Build the meter, clear up after processes that died, and settle everything at the end."""
-    me = _owner()
+    me = this_process()
     async with AsyncExitStack() as stack:
         retention = Retention(database, config.billing.usage_days)
-        outbox = Outbox(database, post, await HookSigner.open(database))
+        outbox = Outbox(database, post, await HookSigner.open(database), guarded=guard(config.bulk).post)
         look = Budgets(database).look
         chores = (book.refresh, retention.sweep, look, outbox.send, vitals.refresh, database.checkpoint)
-        recovery = Recovery(database, me, _lives, chores=chores)
+        recovery = Recovery(database, me, lives, chores=chores)
         stack.push_async_callback(recovery.close)
         hot = Hot(database.engine, wall_ms)
         stack.push_async_callback(hot.close)
@@ -338,26 +355,6 @@ def book_of(config: Config, database: Database) -> Book:
     billing = config.billing
     use = {"": None, NO_PRESET: ""}.get(billing.preset, billing.preset)
     return Book(load_prices(Path(billing.prices).expanduser() if billing.prices else None, use), database)
-
-
-def _owner() -> Owner:
-    """Return this process, under a name that no other has or had."""
-    pid = os.getpid()
-    return Owner(
-        id=ids.scratch_name(), host=socket.gethostname(), pid=pid, born_ms=_born_ms(pid), heartbeat_ms=0
-    )
-
-
-def _born_ms(pid: int) -> int:
-    return round(psutil.Process(pid).create_time() * 1000)
-
-
-def _lives(pid: int, born_ms: int) -> bool:
-    try:
-        ended = psutil.Process(pid).status() == psutil.STATUS_ZOMBIE  # nobody has asked for its status yet
-        return not ended and abs(_born_ms(pid) - born_ms) < BORN_MS_APART
-    except psutil.NoSuchProcess:
-        return False
 
 
 @asynccontextmanager
@@ -390,28 +387,3 @@ async def keep_loading(app: Answering) -> None:
         except Problem as problem:
             log.error("%s", problem.message)
             await asyncio.sleep(5)
-
-
-def fleet_config(config: EngineConfig, cache: Path) -> FleetConfig:
-    """Return the settings of the embedded engine, sized to this machine where they are not set."""
-    machine_gib = psutil.virtual_memory().total / GIB
-    return FleetConfig(
-        cache=cache,
-        memory_bytes_max=config.memory_gib * GIB or int(machine_gib * 0.8 * GIB),
-        kv_cache_gib=config.kv_cache_gib or min(KV_GIB_MAX, max(1, int(machine_gib / 8))),
-        batch_tokens_max=config.batch_tokens_max,
-        sequences_max=config.sequences_max,
-        queue_max=config.queue_max,
-        threads=config.threads,
-        precision=None if config.precision == "auto" else config.precision,
-        patience=Patience(stalled_ms=config.stalled_ms, silent_ms=config.silent_ms),
-    )
-
-
-def _others(catalog: Catalog, default: ModelCard, cache: Path) -> tuple[ModelCard, ...]:
-    """Return the catalogue's other models that could be loaded without fetching anything."""
-    return tuple(
-        card
-        for card in catalog.cards()
-        if card.name != default.name and card.sources and located(card, cache) is not None
-    )

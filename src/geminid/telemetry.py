@@ -44,6 +44,12 @@ class Telemetry:
             ["model", "kind"],
             registry=registry,
         )
+        self._found_tokens = Counter(
+            "geminid_found_tokens",
+            "Of the cached tokens, those that the engine found computed without cached contents being named.",
+            ["model"],
+            registry=registry,
+        )
         self._media_tokens = Counter(
             "geminid_media_tokens",
             "Tokens of prompts that were read from media, by modality.",
@@ -96,13 +102,13 @@ class Telemetry:
             registry.register(_VitalsCollector(vitals))
 
     def observe(self, record: RequestRecord) -> None:
-        """Count one request that has ended and write its access line."""
+        """Count one request that has ended and write its access line; the lines of batches have none."""
         phases = told_phases(record)
         model = self._models.get(record.model)
         if model is None:  # finding a metric by its labels costs more than counting
             model = self._models[record.model] = _Model(self, record.model)
         model.count(record, phases)
-        if access.isEnabledFor(logging.INFO):
+        if record.tier != "batch" and access.isEnabledFor(logging.INFO):
             _write_line(record, phases)
 
     def expose(self) -> bytes:
@@ -118,6 +124,7 @@ class _Model:
         self._first_token = telemetry._first_token.labels(name)
         self._inter_token = telemetry._inter_token.labels(name)
         self._tokens = {kind: telemetry._tokens.labels(name, kind) for kind in KINDS}
+        self._found_tokens = telemetry._found_tokens.labels(name)
         self._phases = {phase: telemetry._phases.labels(name, phase) for phase in PHASES}
         self._requests = _Found(telemetry._requests, name)
         self._media_tokens = _Found(telemetry._media_tokens, name)
@@ -130,6 +137,8 @@ class _Model:
         for kind, counter in self._tokens.items():
             if tokens := getattr(record.usage, kind):
                 counter.inc(tokens)
+        if record.found_tokens:
+            self._found_tokens.inc(record.found_tokens)
         for modality, tokens in record.usage.media.items():
             self._media_tokens[modality].inc(tokens)
         self._duration.observe(record.took_s)
@@ -200,6 +209,9 @@ class _EngineCollector(Collector):
         "kv_used": "Share of the KV cells in use, 0 to 1.",
         "restarts": "Engine processes lost since the start.",
         "steps": "Steps of the engine since the start.",
+        "prefixes": "Cached contents that are kept.",
+        "cached_tokens": "Tokens of the cached contents that are kept.",
+        "cached_tokens_max": "How many tokens of cached contents can be kept.",
     }
 
     def __init__(self, states: Callable[[], Sequence[EngineState]]) -> None:

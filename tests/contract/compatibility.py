@@ -21,9 +21,15 @@ COLUMNS = {
     "test_functions_py.py": "Python SDK",
     "test_forms_py.py": "Python SDK",
     "test_files_py.py": "Python SDK",
+    "test_batches_py.py": "Python SDK",
+    "test_embed_py.py": "Python SDK",
     "test_gemini_js.py": "JavaScript SDK",
     "test_files_js.py": "JavaScript SDK",
+    "test_caches_py.py": "Python SDK",
+    "test_caches_js.py": "JavaScript SDK",
+    "test_batches_js.py": "JavaScript SDK",
     "test_wire.py": "raw HTTP",
+    "test_batches_wire.py": "raw HTTP",
 }
 NAMES = tuple(dict.fromkeys(COLUMNS.values()))
 SECTIONS = {
@@ -35,6 +41,9 @@ SECTIONS = {
     "chats": "Chats",
     "countTokens": "Counting tokens",
     "files": "Files",
+    "caches": "Cached contents",
+    "batches": "Batches",
+    "embeddings": "Embeddings",
     "models": "Models",
     "transport": "Transport",
     "errors": "Errors",

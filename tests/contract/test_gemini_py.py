@@ -224,7 +224,6 @@ def test_out_of_range(client, setting, value, words):
     ("config", "path"),
     [
         ({"tools": [types.Tool(google_search=types.GoogleSearch())]}, "tools[0].google_search"),
-        ({"cached_content": "cachedContents/x"}, "cached_content"),
         ({"response_mime_type": "application/xml"}, "generation_config.response_mime_type"),
         ({"response_modalities": ["IMAGE"]}, "generation_config.response_modalities"),
         ({"speech_config": "Puck"}, "generation_config.speech_config"),
@@ -427,7 +426,8 @@ def test_get_model(client, name):
     assert model.name == f"models/{MODEL}"
     assert model.input_token_limit == 1048576
     assert model.output_token_limit == 65536
-    assert model.supported_actions == ["generateContent", "countTokens"]
+    methods = ["generateContent", "countTokens", "createCachedContent", "batchGenerateContent"]
+    assert model.supported_actions == methods
 
 
 @proves("models · get")

@@ -157,7 +157,7 @@ def test_7_settings_are_honoured_named_or_refused(ask, scripted):
         "chosenCandidates"
     ]
     assert token["token"] == "hello"
-    assert ask("hello", cachedContent="cachedContents/x")["status"] == 400
+    assert ask("hello", cachedContent="cachedContents/x")["status"] == 403
     blocked = [{"category": "HARM_CATEGORY_HARASSMENT", "threshold": "BLOCK_ONLY_HIGH"}]
     request = {"contents": [{"parts": [{"text": "hello"}]}], "safetySettings": blocked}
     assert (

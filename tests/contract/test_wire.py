@@ -271,7 +271,8 @@ def test_get(scripted):
     model = scripted.get(f"/v1beta/models/{MODEL}").json()
     assert model["name"] == f"models/{MODEL}"
     assert model["baseModelId"] == "scripted"
-    assert model["supportedGenerationMethods"] == ["generateContent", "countTokens"]
+    methods = ["generateContent", "countTokens", "createCachedContent", "batchGenerateContent"]
+    assert model["supportedGenerationMethods"] == methods
 
 
 @proves("errors · unknown model")
@@ -335,7 +336,6 @@ def test_unknown_fields(scripted):
 ASKED_FOR: dict[str, object] = {
     **{row.path: {} for row in REFUSALS if row.path.startswith("tools[].")},
     "tools[].mcp_servers": [{"name": "x"}],
-    "cached_content": "cachedContents/x",
     "continuation_token": "x",
     "model_armor_config": {"x": 1},
     "contents[].parts[].executable_code": {"language": "PYTHON", "code": "1"},
@@ -390,7 +390,6 @@ def test_refusals(scripted, refusal):
 
 LET_THROUGH: dict[str, object] = {
     "tools[].mcp_servers": [],
-    "cached_content": "",
     "continuation_token": "",
     "model_armor_config": {},
     "contents[].parts[].media_processing": {},

@@ -11,10 +11,12 @@ EXAMPLES = Path(__file__).parents[2] / "examples"
 SHOWN = {
     "agent": "answer(",
     "classify": "%",
+    "contract_questions": "tokens cached)",
     "document_qa": "(page ",
     "extract": '"phone"',
     "minutes": '"decisions"',
     "moderate": '"spam"',
+    "nightly": "m040,",
     "receipt": "tokens of image",
     "route": "(",
     "simulation": "day 4",

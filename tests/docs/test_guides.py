@@ -53,7 +53,7 @@ def test_the_examples_without_a_server_print_an_answer():
         assert run("sh", "-c", command, env={**os.environ, "PATH": path}).strip()
 
 
-GUIDES = ("thinking", "structured-output", "functions", "media", "files")
+GUIDES = ("thinking", "structured-output", "functions", "media", "files", "batches", "caching")
 CLIENT = f"""
 from google import genai
 client = genai.Client(http_options={{"api_version": "v1beta", "base_url": "{ADDRESS}"}}, api_key="anything")

@@ -428,7 +428,11 @@ BODIES: list[tuple[str, object, str]] = [
     ("label number", {**said("hi"), "labels": {"a": 1}}, "labels"),
     ("another model", {**said("hi"), "model": "models/other"}, "the body names models/other but the path"),
     ("model of a path", {**said("hi"), "model": "../../etc/passwd"}, "unexpected model name format"),
-    ("cached content", {**said("hi"), "cachedContent": "cachedContents/x"}, "not supported"),
+    (
+        "cached content beside tools",
+        {**said("hi"), "cachedContent": "cachedContents/x", "toolConfig": {}},
+        "CachedContent can not be used with",
+    ),
 ]
 
 

@@ -1,10 +1,8 @@
 """Administration from the command line, as a person meets it."""
 
-import io
 import json
 import os
 import sqlite3
-from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import NamedTuple
 
@@ -12,7 +10,6 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from geminid.cli import terminal
 from geminid.cli.desk import dollars, moment, seconds
 from geminid.cli.main import app
 
@@ -27,13 +24,11 @@ def geminid(tmp_path, monkeypatch):
     environ = {"XDG_DATA_HOME": str(tmp_path), "COLUMNS": "200", "NO_COLOR": "1"}
 
     def run(*arguments, code=0, **more):
-        with capturing_stderr() as told:
-            done = CliRunner().invoke(app, arguments, env={**environ, **more})
-        stderr = done.stderr + told.getvalue()
-        assert done.exit_code == code, stderr
+        done = CliRunner().invoke(app, arguments, env={**environ, **more})
+        assert done.exit_code == code, done.stderr
         if "--json" in arguments and not code:
             return json.loads(done.stdout)
-        return Done(done.stdout, stderr)
+        return Done(done.stdout, done.stderr)
 
     return run
 
@@ -41,17 +36,6 @@ def geminid(tmp_path, monkeypatch):
 class Done(NamedTuple):
     stdout: str
     stderr: str
-
-
-@contextmanager
-def capturing_stderr():
-    """What the console of errors writes, which was opened when its module was imported."""
-    before, told = terminal.errors.file, io.StringIO()
-    terminal.errors.file = told
-    try:
-        yield told
-    finally:
-        terminal.errors.file = before
 
 
 def test_a_team_is_set_up_from_nothing(geminid, tmp_path):

@@ -24,17 +24,32 @@ MAY_IMPORT = {
     "store": {"core", "billing"},
     "engines": {"core", "shape", "process"},
     "service": {"core", "billing", "catalog", "engines.protocol", "fetch", "media", "store"},
+    "bulk": {"core", "catalog.manners", "service", "store", "wire"},
     "config": {"core"},
     "telemetry": {"engines.protocol", "service"},
     "tracing": {"core", "service"},
     "web": {"core", "wire", "service", "config", "telemetry", "catalog.manners", "engines.protocol"},
     "cli": {
-        *("core", "wire", "catalog", "config", "app", "app_media", "media.reading", "process.confine"),
+        *(
+            "core",
+            "wire",
+            "catalog",
+            "config",
+            "app",
+            "app_engines",
+            "app_media",
+            "media.reading",
+            "process.confine",
+        ),
         *("engines.openvino.weights", "engines.openvino.fleet", "web.admin"),
     },
+    "app_batches": {"bulk", "config", "core", "fetch", "service", "store"},
+    "app_engines": {"core", "catalog", "config", "engines"},
+    "app_caches": {"core", "config", "engines.protocol", "service", "store"},
+    "app_owner": {"core", "store"},
     "app_media": {"core", "catalog", "config", "fetch", "media", "service", "store"},
     "app": {
-        "app_media",
+        *("app_batches", "app_caches", "app_engines", "app_media", "app_owner"),
         *("core", "catalog", "engines", "fetch", "media", "service", "store", "telemetry", "tracing", "web"),
         "config",
     },
@@ -79,6 +94,7 @@ NATIVE = {
     "pdfplumber",
     "PIL",
     "rapidocr",
+    "tokenizers",
 }
 SERVER_SIDE = ("bounds", "faults", "figures", "library", "messages", "pool", "reading")
 """What of ``media`` the server itself imports; all else runs in reader processes."""
@@ -99,6 +115,11 @@ def test_only_child_processes_import_native_code():
         "engines/openvino/checker_process.py",
         "engines/openvino/convert.py",
         "engines/openvino/dummy.py",
+        "engines/openvino/embed_graph.py",
+        "engines/openvino/embed_tokens.py",
+        "engines/openvino/embed_weights.py",
+        "engines/openvino/embed_worker.py",
+        "engines/openvino/known.py",
         "engines/openvino/pipeline.py",
     }
     assert not found & {f"media/{name}.py" for name in SERVER_SIDE}

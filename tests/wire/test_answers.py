@@ -18,6 +18,7 @@ from geminid.core.events import (
     Event,
     Finished,
     FinishReason,
+    PrefixFound,
     Started,
     TextDelta,
     ThoughtDelta,
@@ -486,3 +487,26 @@ def test_event_by_event_spells_the_same_text_as_in_runs(stream):
         )
         assert _joined(mine) == _joined(theirs)
     assert single[-1]["usageMetadata"] == merged[-1]["usageMetadata"]
+
+
+def test_what_was_found_of_the_prompt_is_in_every_chunk_and_the_same_as_in_one_body():
+    chunks = ChunkWriter("gemma", "abc")
+    chunks.write(Started(Usage(prompt=9, cached=2, media={"image": 4}, cached_media={"image": 1})))
+    assert chunks.write(PrefixFound(3, {"image": 2})) is None
+    told = [chunk(chunks.write(event)) for event in (TextDelta("a", 1), TextDelta("b", 1), Finished(STOP))]
+    usage = {
+        "promptTokenCount": 9,
+        "cachedContentTokenCount": 5,
+        "promptTokensDetails": [
+            {"modality": "TEXT", "tokenCount": 5},
+            {"modality": "IMAGE", "tokenCount": 4},
+        ],
+        "cacheTokensDetails": [
+            {"modality": "TEXT", "tokenCount": 2},
+            {"modality": "IMAGE", "tokenCount": 3},
+        ],
+    }
+    assert all(each["usageMetadata"].items() >= usage.items() for each in told)
+    whole = Usage(prompt=9, cached=5, candidates=2, media={"image": 4}, cached_media={"image": 3})
+    answer = Answer((Candidate("ab", STOP),), whole)
+    assert json.loads(write_answer(answer, "gemma", "abc"))["usageMetadata"] == told[-1]["usageMetadata"]

@@ -60,7 +60,7 @@ def test_paths_are_those_of_the_body_that_was_sent():
         "* CountTokensRequest.generate_content_request.contents[0].parts: contents.parts must not be empty."
     )
     assert inner.violations[0].field == "generate_content_request.contents[0].parts"
-    assert refusal({"contents": CONTENTS, "cachedContent": "c"}).violations[0].field == "cached_content"
+    assert refusal({"contents": CONTENTS, "toolConfig": 1}).violations[0].field == "tool_config"
     unknown = refusal({"generateContentRequest": {"contents": [{"txt": 1}]}})
     assert unknown.violations[0].field == "generate_content_request.contents[0]"
 

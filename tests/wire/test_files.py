@@ -267,3 +267,12 @@ def test_boundaries_are_read_with_and_without_quotes(said, boundary):
 def test_a_boundary_that_is_missing_is_refused(said):
     with pytest.raises(InvalidArgument, match="boundary"):
         boundary_of(said)
+
+
+@pytest.mark.parametrize("around", [NewFile(), NewFile(mime_type="JSONL")])
+def test_the_word_that_guides_to_batches_use_is_a_type(around):
+    assert files.read_create(b'{"file":{"mimeType":"jsonl"}}', around).mime_type == "application/jsonl"
+
+
+def test_a_file_that_the_server_made_says_so():
+    assert b'"source": "GENERATED"' in files.write_file(changed(source="generated"), "https://h")

@@ -35,7 +35,12 @@ def test_a_card_is_told_as_a_model_resource():
         "description": "A small one.",
         "inputTokenLimit": 4000,
         "outputTokenLimit": 1024,
-        "supportedGenerationMethods": ["generateContent", "countTokens"],
+        "supportedGenerationMethods": [
+            "generateContent",
+            "countTokens",
+            "createCachedContent",
+            "batchGenerateContent",
+        ],
         "temperature": 1,
         "topP": 0.95,
         "topK": 64,

@@ -291,12 +291,12 @@ def test_strict_takes_what_asks_for_nothing():
 
 
 def test_all_mistakes_are_told_at_once():
-    error = refusal({"contents": [{"role": "x"}], "cachedContent": "c", "generationConfig": {"topK": 0}})
+    error = refusal({"contents": [{"role": "x"}], "continuationToken": "c", "generationConfig": {"topK": 0}})
     assert [violation.field for violation in error.violations] == [
         "contents[0].role",
         "contents[0].parts",
         "generation_config.top_k",
-        "cached_content",
+        "continuation_token",
     ]
     assert error.message == "\n".join(violation.description for violation in error.violations)
 
@@ -417,7 +417,6 @@ TOOLS = (
 )  # fmt: skip
 
 REFUSED: dict[str, Any] = {
-    "cached_content": "cachedContents/x",
     "continuation_token": "AAAA",
     "model_armor_config": {"promptTemplateName": "x"},
     "generation_config.response_mime_type": "application/yaml",

@@ -166,6 +166,16 @@ def settle(state: State, ticket: Ticket, *, tokens: int, spent_nano: Nano) -> St
     )
 
 
+def spent(state: State, nano: Nano, now_ms: int) -> State:
+    """Return the state with money that was spent outside of any request, in that time's day and month."""
+    state = at(state, now_ms)
+    return msgspec.structs.replace(
+        state,
+        spend_day=used(state.spend_day, nano, state.latest_ms),
+        spend_month=used(state.spend_month, nano, state.latest_ms),
+    )
+
+
 def forget(state: State, owner: str) -> State:
     """Return the state without what a process left running when it died; what it had counted stays."""
     kept = tuple(each for each in state.running if each.owner != owner)

@@ -68,12 +68,15 @@ def rate(usage: Usage, sheet: PriceSheet) -> Cost:
 def counts_of(usage: Usage) -> dict[tuple[Item, ModalityClass], int]:
     """Return the tokens of each line; what is zero is left out.
 
-    Which modality the cached tokens were of is not counted, so they are taken as text as far as there is
-    text, as ``cacheTokensDetails`` tells them. Raises Unratable.
+    Cached tokens whose modality is not told are text, as ``cacheTokensDetails`` tells them, as far as there
+    is text. Raises Unratable.
     """
     text, audio = _by_class(usage)
-    cached_text = min(usage.cached, text)
-    cached_audio = usage.cached - cached_text
+    told_audio = sum(
+        tokens for modality, tokens in usage.cached_media.items() if CLASS_OF[modality] == "audio"
+    )
+    cached_audio = max(told_audio, usage.cached - text)
+    cached_text = usage.cached - cached_audio
     counts: dict[tuple[Item, ModalityClass], int] = {
         ("prompt", "text"): text - cached_text,
         ("prompt", "audio"): audio - cached_audio,
@@ -117,9 +120,34 @@ def _line(item: Item, modality: ModalityClass, quantity: int, sheet: PriceSheet)
     )
 
 
+def saved_by_caching(usage: Usage, sheet: PriceSheet) -> Nano:
+    """Return by how much more ``usage`` would cost if none of its tokens had come from a cache.
+
+    Raises what :func:`rate` does.
+    """
+    if not usage.cached:
+        return 0
+    fresh = msgspec.structs.replace(usage, cached=0, cached_media={})
+    return rate(fresh, sheet).total_nano - rate(usage, sheet).total_nano
+
+
 def storage_cost(tokens: int, seconds: int, sheet: PriceSheet) -> Cost:
     """Return what it costs to keep so many tokens in a cache for so long. Raises Unpriced."""
-    return cost_of({("storage", "text"): tokens * seconds} if tokens * seconds else {}, sheet)
+    return storage_cost_at(tokens, seconds, _unit("storage", "text", sheet).nano_per_million)
+
+
+def storage_cost_at(tokens: int, seconds: int, nano_per_million: Nano) -> Cost:
+    """Return the same at a price that was agreed on: nano-dollars per million tokens and hour."""
+    if not tokens * seconds:
+        return Cost((), 0)
+    line = CostLine(
+        item="storage",
+        modality="text",
+        quantity=tokens * seconds,
+        nano_per_million=nano_per_million,
+        cost_nano=rounded_up(tokens * seconds * nano_per_million, TOKENS_PER_PRICE * SECONDS_PER_HOUR),
+    )
+    return Cost((line,), line.cost_nano)
 
 
 class BoundLine(NamedTuple):

@@ -57,14 +57,21 @@ class Desk(NamedTuple):
         """Do an operation of the API and return its answer as plain values."""
         return self.act(lambda acts: _asked(acts, operation, body, path, query=query))
 
-    def pages(self, operation: str, entries: str, **path: str) -> list[dict[str, Any]]:
+    def pages(
+        self,
+        operation: str,
+        entries: str,
+        *,
+        query: Mapping[str, str | None] | None = None,
+        **path: str,
+    ) -> list[dict[str, Any]]:
         """Return all entries of a list."""
 
         async def read(acts: Any) -> list[dict[str, Any]]:
             found: list[dict[str, Any]] = []
             after = ""
             while True:
-                page = await _asked(acts, operation, None, path, after)
+                page = await _asked(acts, operation, None, path, after, query)
                 found += page[entries]
                 if not (after := page["nextPageToken"]):
                     return found

@@ -11,6 +11,7 @@ import shutil
 import socket
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Literal
@@ -18,12 +19,12 @@ from typing import Literal
 import msgspec
 import psutil
 
-from geminid.app import fleet_config
+from geminid.app_engines import fleet_config
 from geminid.app_media import GIB
 from geminid.catalog.catalog import Catalog
 from geminid.catalog.pull import located
 from geminid.catalog.reference import reference
-from geminid.cli.setup import speech_state
+from geminid.cli.setup import embedding_state, speech_state
 from geminid.config import Config
 from geminid.core.card import ModelCard
 from geminid.core.errors import Problem
@@ -115,6 +116,28 @@ def _model(config: Config, catalog: Catalog) -> Finding:
     return Finding("model", "ok", f"{card.name}, {card.context_tokens_max} tokens of context")
 
 
+def _embedding(config: Config, catalog: Catalog) -> Finding:
+    try:
+        state = embedding_state(config, catalog, _default(config, catalog))
+    except Problem as problem:
+        what, _, hint = problem.message.partition("\nhint:")
+        return Finding("embedding", "wrong", what, hint.strip() or "correct catalog.embedding")
+    if state.card is None:
+        return Finding("embedding", "ok", "turned off (catalog.embedding is empty)")
+    if not state.here:
+        seen = f"{state.card.name} is not here: nothing is embedded"
+        return Finding("embedding", "note", seen, f"run: geminid pull {state.card.name}")
+    return Finding("embedding", "ok", f"{state.card.name}, vectors of {state.card.dimensions} numbers")
+
+
+def _default(config: Config, catalog: Catalog) -> ModelCard:
+    """Return the card of the default model, the usual one where it cannot be known."""
+    with suppress(Problem):
+        if isinstance(card := reference(config.catalog.model, catalog), ModelCard):
+            return card
+    return catalog.card(Config().catalog.model)
+
+
 def _speech(config: Config, catalog: Catalog) -> Finding:
     try:
         state = speech_state(config, catalog)
@@ -153,4 +176,7 @@ def _port(config: Config, catalog: Catalog) -> Finding:
     return Finding("port", "ok", f"{host}:{port} is free")
 
 
-CHECKS: tuple[Check, ...] = (_python, _processor, _memory, _disk, _engine, _model, _speech, _readers, _port)
+CHECKS: tuple[Check, ...] = (
+    *(_python, _processor, _memory, _disk, _engine),
+    *(_model, _embedding, _speech, _readers, _port),
+)

@@ -8,6 +8,7 @@ import typer
 
 from geminid.cli.desk import ConfigFlag, DataFlag, Desk, JsonFlag, ProjectFlag, moment, said, seconds
 from geminid.cli.terminal import errors
+from geminid.core.caller import VERBS
 from geminid.core.project import DEFAULT_PROJECT
 
 app = typer.Typer(no_args_is_help=True, help="Keys: what clients of a project send.")
@@ -19,7 +20,7 @@ ModelsFlag = Annotated[
 ]
 VerbsFlag = Annotated[
     list[str] | None,
-    typer.Option("--verb", help="What it is good for: generate, count, models, files. Repeatable."),
+    typer.Option("--verb", help=f"What it is good for: {', '.join(VERBS)}. Repeatable."),
 ]
 ExpiresFlag = Annotated[
     str | None, typer.Option("--expires", help="When it ends: 2026-12-31, or 90d from now.", metavar="WHEN")

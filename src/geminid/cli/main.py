@@ -16,7 +16,9 @@ from rich.table import Table
 
 from geminid.cli import (
     aliases,
+    batch,
     budgets,
+    caches,
     credits,  # noqa: A004
     keys,
     ledger,
@@ -30,7 +32,15 @@ from geminid.cli import (
     usage,
 )
 from geminid.cli.desk import ConfigFlag, DataFlag, Desk, JsonFlag
-from geminid.cli.setup import catalog_of, fetch, find_model, find_speech, read_settings, start_logging
+from geminid.cli.setup import (
+    catalog_of,
+    fetch,
+    find_embedding,
+    find_model,
+    find_speech,
+    read_settings,
+    start_logging,
+)
 from geminid.cli.terminal import told, write_json
 from geminid.core.content import Look
 from geminid.core.errors import UnknownModel
@@ -44,7 +54,10 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
-for group in (projects, keys, limits, credits, budgets, prices, aliases, usage, ledger, store, tokens):
+for group in (
+    *(projects, keys, limits, credits, budgets, prices, aliases, usage, ledger, store, tokens),
+    *(batch, caches),
+):
     app.add_typer(group.app, name=group.__name__.rpartition(".")[2])
 
 ModelFlag = Annotated[
@@ -61,7 +74,8 @@ def serve(
     model: ModelFlag = None,
     config: ConfigFlag = None,
     pull: Annotated[
-        bool, typer.Option("--pull", help="Fetch what is not here first: the model, the speech model.")
+        bool,
+        typer.Option("--pull", help="Fetch what is not here first: the models that answer, embed, hear."),
     ] = False,
     strict: Annotated[
         bool | None, typer.Option("--strict", help="Refuse what Gemini 3.1 Flash-Lite refuses.")
@@ -81,6 +95,7 @@ def serve(
         catalog = catalog_of(settings)
         card = find_model(settings, catalog, settings.catalog.model, pull=pull)
         find_speech(settings, catalog, pull=pull)
+        find_embedding(settings, catalog, card, pull=pull)
         server.serve(settings, catalog, card)
 
 

@@ -12,10 +12,11 @@ from geminid.catalog.catalog import Catalog
 from geminid.catalog.pull import located
 from geminid.cli.terminal import write_json
 from geminid.config import Config
-from geminid.core.card import ModelCard, SpeechCard
+from geminid.core.card import EmbeddingCard, ModelCard, SpeechCard
 from geminid.core.request import LEVELS
 
 MODEL_COLUMNS = ("model", "here", "sees", "context", "parameters", "licence", "tested")
+EMBEDDING_COLUMNS = ("embedding model", "here", "numbers", "context", "parameters", "licence", "tested")
 SPEECH_COLUMNS = ("speech model", "here", "languages", "parameters", "licence", "tested")
 
 
@@ -52,6 +53,37 @@ class ListedModel(msgspec.Struct, frozen=True, rename="camel"):
         )
 
 
+class ListedEmbedding(msgspec.Struct, frozen=True, rename="camel"):
+    """One entry of ``embeddings`` in ``geminid models --json``."""
+
+    name: str
+    title: str
+    here: bool
+    path: str | None
+    dimensions: int
+    context_tokens: int
+    parameters: int
+    licence: str
+    tested: bool
+    shortens: bool
+
+    @classmethod
+    def of(cls, card: EmbeddingCard, path: Path | None) -> ListedEmbedding:
+        """Describe a card whose weights are at ``path``, or nowhere yet."""
+        return cls(
+            name=card.name,
+            title=card.title,
+            here=not card.sources or path is not None,
+            path=str(path) if path else None,
+            dimensions=card.dimensions,
+            context_tokens=card.context_tokens_max,
+            parameters=card.parameters,
+            licence=card.licence,
+            tested=card.tested,
+            shortens=card.shortens,
+        )
+
+
 class ListedSpeech(msgspec.Struct, frozen=True, rename="camel"):
     """One entry of ``speech`` in ``geminid models --json``."""
 
@@ -80,21 +112,29 @@ class ListedSpeech(msgspec.Struct, frozen=True, rename="camel"):
 
 
 def models(config: Config, catalog: Catalog, *, json: bool) -> None:
-    """Write the catalogue to stdout, as two tables or as JSON."""
+    """Write the catalogue to stdout, as three tables or as JSON."""
     cache = config.cache()
     rows = [ListedModel.of(card, located(card, cache)) for card in catalog.cards()]
+    embeddings = [ListedEmbedding.of(card, located(card, cache)) for card in catalog.embeddings.values()]
     speech = [ListedSpeech.of(card, located(card, cache)) for card in catalog.speeches.values()]
     if json:
-        write_json({"models": rows, "speech": speech, "aliases": catalog.aliases})
+        aliases = {"aliases": catalog.aliases, "embeddingAliases": catalog.embedding_aliases}
+        write_json({"models": rows, "embeddings": embeddings, "speech": speech} | aliases)
         return
     _print(MODEL_COLUMNS, [_cells(row, _word(row.sees), f"{row.context_tokens:,}") for row in rows])
+    Console().print()
+    _print(EMBEDDING_COLUMNS, [_cells(row, *_sizes(row)) for row in embeddings])
     Console().print()
     _print(SPEECH_COLUMNS, [_cells(row, str(len(row.languages) or "")) for row in speech])
 
 
-def _cells(row: ListedModel | ListedSpeech, *abilities: str) -> tuple[str, ...]:
+def _cells(row: ListedModel | ListedEmbedding | ListedSpeech, *abilities: str) -> tuple[str, ...]:
     size = _millions(row.parameters)
     return row.name, _word(row.here), *abilities, size, row.licence, _word(row.tested)
+
+
+def _sizes(row: ListedEmbedding) -> tuple[str, str]:
+    return f"{row.dimensions:,}", f"{row.context_tokens:,}"
 
 
 def _word(flag: bool) -> str:

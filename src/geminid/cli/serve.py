@@ -7,7 +7,7 @@ import gc
 import ipaddress
 import signal
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
 import uvicorn
@@ -15,7 +15,7 @@ import uvloop
 
 from geminid.app import App, is_open, keep_loading, running
 from geminid.catalog.catalog import Catalog
-from geminid.cli.setup import speech_state
+from geminid.cli.setup import embedding_state, speech_state
 from geminid.cli.terminal import errors
 from geminid.config import Config
 from geminid.core.card import ModelCard
@@ -50,10 +50,24 @@ async def _serve(config: Config, catalog: Catalog, card: ModelCard) -> None:
     async with running(config, catalog, card) as app:
         loading = asyncio.create_task(keep_loading(app))
         try:
-            await _Server(app, speech_words(config, catalog)).serve(sockets=[listener])
+            words = {
+                "embeddings": embedding_words(config, catalog, card),
+                "speech": speech_words(config, catalog),
+            }
+            await _Server(app, words).serve(sockets=[listener])
         finally:
             loading.cancel()
             listener.close()
+
+
+def embedding_words(config: Config, catalog: Catalog, default: ModelCard) -> str:
+    """Return which model embeds by default, in words."""
+    state = embedding_state(config, catalog, default)
+    if state.card is None:
+        return "turned off"
+    if not state.here:
+        return f"none, for {state.card.name} is not here; fetch it with: geminid pull {state.card.name}"
+    return f"{state.card.name} (and {len(catalog.embedding_aliases)} aliases)"
 
 
 def speech_words(config: Config, catalog: Catalog) -> str:
@@ -84,7 +98,7 @@ def _listen(host: str, port: int) -> socket.socket:
 class _Server(uvicorn.Server):
     """Uvicorn, which says where it listens in our words."""
 
-    def __init__(self, app: App, speech: str) -> None:
+    def __init__(self, app: App, words: Mapping[str, str]) -> None:
         config = uvicorn.Config(
             app.asgi,
             http="httptools",
@@ -99,7 +113,7 @@ class _Server(uvicorn.Server):
         )
         super().__init__(config)
         self._app = app
-        self._speech = speech
+        self._words = words
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -123,7 +137,8 @@ class _Server(uvicorn.Server):
         served = self._app.served
         errors.print(f"geminid is listening on http://{address}", style="bold", soft_wrap=True)
         errors.print(f"model: {served.default.name} (and {len(served.aliases)} aliases)", soft_wrap=True)
-        errors.print(f"speech: {self._speech}", soft_wrap=True)
+        for what, which in self._words.items():
+            errors.print(f"{what}: {which}", soft_wrap=True)
         if await self._app.keys.open():
             errors.print(
                 "keys: none, so any is accepted; only this machine can reach the server", soft_wrap=True

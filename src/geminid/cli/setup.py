@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from geminid.catalog.catalog import Catalog
+from geminid.catalog.embedding import AUTO, chosen_embedding, embedding_card
 from geminid.catalog.pull import located as located_weights
 from geminid.catalog.pull import obtain
 from geminid.catalog.pull import pull as pull_weights
@@ -15,7 +16,7 @@ from geminid.catalog.speech import speech_card
 from geminid.cli.logs import JsonFormatter
 from geminid.cli.terminal import errors, fail, pull_progress
 from geminid.config import Config, ConfigError, Effective, load
-from geminid.core.card import ModelCard, SpeechCard
+from geminid.core.card import EmbeddingCard, ModelCard, SpeechCard
 from geminid.core.errors import Problem, UnknownModel
 from geminid.engines.openvino.weights import best_precision, converted, located
 
@@ -67,6 +68,18 @@ class SpeechState(NamedTuple):
     path: Path | None = None
 
 
+class EmbeddingState(NamedTuple):
+    """The model that embeds by default, and where it is. ``card`` is None when none is wanted."""
+
+    card: EmbeddingCard | None = None
+    path: Path | None = None
+
+    @property
+    def here(self) -> bool:
+        """Whether there is one that can be loaded."""
+        return self.card is not None and (not self.card.sources or self.path is not None)
+
+
 class Fetched(NamedTuple):
     """A model and where its weights are; ``path`` is None for one that needs none."""
 
@@ -75,11 +88,14 @@ class Fetched(NamedTuple):
 
 
 def fetch(config: Config, catalog: Catalog, text: str, *, offline: bool = False) -> Fetched:
-    """Fetch and prepare the weights of what a person typed: a model, or one that understands speech.
+    """Fetch and prepare the weights of what a person typed: a model that answers, embeds or hears.
 
-    A text that is the setting ``media.speech`` names a speech model in whatever form it is written.
+    A text that is the setting ``media.speech`` or ``catalog.embedding`` names such a model in whatever form
+    it is written.
     """
     offline = offline or config.catalog.offline
+    if text in catalog.embeddings or (text == config.catalog.embedding and text not in ("", AUTO)):
+        return _fetch_embedding(config, _embedding_card(text, catalog), offline=offline)
     if text in catalog.speeches or text == config.media.speech:
         card = _speech_card(text, catalog)
         with pull_progress() as report:
@@ -123,6 +139,50 @@ def find_speech(config: Config, catalog: Catalog, *, pull: bool) -> None:
     except Problem as problem:
         if pull:
             log.warning("sound will be refused, for the speech model cannot be had: %s", problem.message)
+
+
+def find_embedding(config: Config, catalog: Catalog, default: ModelCard, *, pull: bool) -> None:
+    """Fetch the model that embeds (if ``pull``) unless it is here or none is wanted.
+
+    A server without it still serves everything but embeddings, so that it cannot be had is a warning only.
+    Raises UnknownModel, InvalidArgument or BadWeights when ``catalog.embedding`` names no such model.
+    """
+    card = embedding_state(config, catalog, default).card
+    if card is None:
+        return
+    try:
+        _fetch_embedding(config, card, offline=config.catalog.offline or not pull)
+    except Problem as problem:
+        if pull:
+            log.warning("nothing will be embedded, for the model cannot be had: %s", problem.message)
+
+
+def embedding_state(config: Config, catalog: Catalog, default: ModelCard) -> EmbeddingState:
+    """Tell what embeds beside the default model. Raises as :func:`find_embedding` does."""
+    try:
+        card = chosen_embedding(config.catalog.embedding, catalog, default)
+    except UnknownModel as problem:
+        raise _no_embedding(problem) from None
+    return EmbeddingState(card, located_weights(card, config.cache()) if card else None)
+
+
+def _fetch_embedding(config: Config, card: EmbeddingCard, *, offline: bool) -> Fetched:
+    if not card.sources:
+        return Fetched(card.name, None)
+    with pull_progress() as report:
+        return Fetched(card.name, pull_weights(card, config.cache(), progress=report, offline=offline))
+
+
+def _embedding_card(text: str, catalog: Catalog) -> EmbeddingCard:
+    try:
+        return embedding_card(text, catalog)
+    except UnknownModel as problem:
+        raise _no_embedding(problem) from None
+
+
+def _no_embedding(problem: UnknownModel) -> UnknownModel:
+    problem.message = f"embedding {problem.message}\nhint: geminid models lists those that are"
+    return problem
 
 
 def speech_state(config: Config, catalog: Catalog) -> SpeechState:

@@ -21,6 +21,7 @@
      │    ├── QuotaExceeded         a limit of its project; carries which, and when it clears
      │    ├── OutOfCredits          a project that pays in advance cannot pay
      │    └── CachesFull            no room for more cached contents
+     ├── Cancelled                  whoever asked wants no answer any more
      ├── Unavailable                try again: full queue, engine restarting or lost
      ├── DeadlineExceeded
      └── Internal                   our fault
@@ -207,6 +208,12 @@ class CachesFull(ResourceExhausted):
         self.tokens = tokens
         self.kept = kept
         self.tokens_max = tokens_max
+
+
+class Cancelled(Problem):
+    """The caller took the request back before it was answered."""
+
+    code = "CANCELLED"
 
 
 class Unavailable(Problem):

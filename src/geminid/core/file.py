@@ -10,6 +10,8 @@ from typing import Literal
 import msgspec
 
 FileState = Literal["processing", "active", "failed"]
+FileSource = Literal["uploaded", "generated"]
+"""Where a file comes from: a caller, or a batch that has ended."""
 
 
 class File(msgspec.Struct, frozen=True, kw_only=True):
@@ -30,6 +32,7 @@ class File(msgspec.Struct, frozen=True, kw_only=True):
     state: FileState = "active"
     duration_ms: int | None = None
     fault: str = ""
+    source: FileSource = "uploaded"
 
 
 class NewFile(msgspec.Struct, frozen=True, kw_only=True):

@@ -20,8 +20,23 @@ def response_id(randomness: Randomness = secrets.token_bytes) -> str:
 
 def call_id(randomness: Randomness = secrets.token_bytes) -> str:
     """Return a new id of a function call: 8 characters of 0-9 and a-z, as Google's are."""
-    number = int.from_bytes(randomness(8), "big")
-    return "".join(_BASE36[number // 36**place % 36] for place in range(8))
+    return _base36(randomness(8), 8)
+
+
+def cache_id(randomness: Randomness = secrets.token_bytes) -> str:
+    """Return a new name of cached contents: 40 characters of 0-9 and a-z, more than 200 random bits."""
+    return _base36(randomness(27), 40)
+
+
+def _base36(data: bytes, places: int) -> str:
+    number = int.from_bytes(data, "big")
+    return "".join(_BASE36[number // 36**place % 36] for place in range(places))
+
+
+def batch_id(randomness: Randomness = secrets.token_bytes) -> str:
+    """Return a new id of a batch: 32 characters of 0-9 and a-z."""
+    number = int.from_bytes(randomness(21), "big")
+    return "".join(_BASE36[number // 36**place % 36] for place in range(32))
 
 
 def scratch_name(randomness: Randomness = secrets.token_bytes) -> str:

@@ -1,4 +1,4 @@
-"""One GET, over a connection to IP addresses that were checked.
+"""One GET or POST, over a connection to IP addresses that were checked.
 
 It decides nothing about addresses. Invariant: names are never resolved here; the name is used in the Host
 field and to verify the certificate, the connection is made to the given addresses alone. No proxy, cookie,
@@ -57,15 +57,29 @@ class Exchange:
     @asynccontextmanager
     async def get(self, address: Address, ips: Sequence[IpAddress]) -> AsyncIterator[Answer]:
         """Ask for an address at one of its IP addresses; raises ``Unfetchable`` when none answers."""
-        url = httpcore2.URL(
-            scheme=address.scheme.encode(),
-            host=address.host.encode(),
-            port=address.port,
-            target=address.target.encode(),
-        )
-        request = httpcore2.Request("GET", url, headers=[(b"Host", address.authority.encode()), *FIELDS])
+        request = httpcore2.Request("GET", _url(address), headers=[_host(address), *FIELDS])
+        async with self._asked(request, ips) as found:
+            yield found
+
+    async def post(
+        self,
+        address: Address,
+        ips: Sequence[IpAddress],
+        body: bytes,
+        headers: Sequence[tuple[bytes, bytes]],
+    ) -> int:
+        """Send a body to one of an address's IP addresses; return the status of the answer."""
+        own = [each for each in FIELDS if each[0] != b"Accept-Encoding"]
+        length = (b"Content-Length", str(len(body)).encode())
+        fields = [_host(address), *headers, *own, length]
+        request = httpcore2.Request("POST", _url(address), headers=fields, content=body)
+        async with self._asked(request, ips) as found:
+            return found.status
+
+    @asynccontextmanager
+    async def _asked(self, request: httpcore2.Request, ips: Sequence[IpAddress]) -> AsyncIterator[Answer]:
         connection = httpcore2.AsyncHTTPConnection(
-            url.origin, self._tls, network_backend=_Pinned(ips, self._connect_s_max)
+            request.url.origin, self._tls, network_backend=_Pinned(ips, self._connect_s_max)
         )
         try:
             response = await _answered(connection, request)
@@ -75,6 +89,19 @@ class Exchange:
                 await response.aclose()
         finally:
             await connection.aclose()
+
+
+def _url(address: Address) -> httpcore2.URL:
+    return httpcore2.URL(
+        scheme=address.scheme.encode(),
+        host=address.host.encode(),
+        port=address.port,
+        target=address.target.encode(),
+    )
+
+
+def _host(address: Address) -> tuple[bytes, bytes]:
+    return b"Host", address.authority.encode()
 
 
 async def _answered(

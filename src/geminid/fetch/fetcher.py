@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import ssl
+from collections.abc import Sequence
 from contextlib import aclosing
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -19,7 +20,7 @@ from geminid.core.queue import BoundedQueue
 from geminid.fetch import answer
 from geminid.fetch.address import Address, read_address, redirected
 from geminid.fetch.draft import Draft
-from geminid.fetch.faults import NOT_PUBLIC, Unfetchable
+from geminid.fetch.faults import NOT_PUBLIC, UNREACHABLE, Unfetchable
 from geminid.fetch.machine import OwnNetworks, Resolver, SystemResolver, own_networks
 from geminid.fetch.networks import IpAddress, Network, is_in, is_public, plain
 
@@ -91,6 +92,20 @@ class Fetcher:
             except TimeoutError:
                 seconds = self._config.time_ms_max / 1000
                 raise Unfetchable(f"Fetching it took longer than {seconds:g} seconds.") from None
+
+    async def post(self, uri: str, body: bytes, headers: Sequence[tuple[bytes, bytes]], ms_max: int) -> int:
+        """Send a body to an address that a caller gave, under the same rules; return the answer's status.
+
+        Nothing is followed, and nothing of the answer is read. Raises ``Unfetchable``.
+        """
+        address = read_address(uri)
+        try:
+            async with asyncio.timeout(ms_max / 1000):
+                ips = await self._checked(address)
+                exchange = await self._opened()
+                return await exchange.post(address, ips, body, headers)
+        except TimeoutError:
+            raise Unfetchable(UNREACHABLE) from None
 
     async def _follow(self, address: Address, draft: Draft) -> Fetched:
         for _ in range(self._config.redirects_max + 1):

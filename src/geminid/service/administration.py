@@ -6,7 +6,9 @@ from collections.abc import Collection, Sequence
 from typing import NamedTuple
 
 from geminid.service.acting import NowMs, now_ms
+from geminid.service.batch_desk import BatchDesk
 from geminid.service.budgets import Budgets
+from geminid.service.cache_book import CacheBook
 from geminid.service.catalogue import Aliases, Book, PriceList
 from geminid.service.credits import Credits
 from geminid.service.digests import Digester
@@ -38,8 +40,10 @@ class Administration(NamedTuple):
     statements: Statements
     reconciler: Reconciler
     budgets: Budgets
+    batches: BatchDesk
     hooks: HookSigner
     recorder: Recorder
+    caches: CacheBook
     now_ms: NowMs
 
 
@@ -71,7 +75,9 @@ async def administration_of(
         statements=Statements(database, now_ms),
         reconciler=Reconciler(usage),
         budgets=Budgets(database, now_ms),
+        batches=BatchDesk(database, now_ms),
         hooks=await HookSigner.open(database),
         recorder=recorder or Recorder(0, now_ms),
+        caches=CacheBook(database, now_ms),
         now_ms=now_ms,
     )

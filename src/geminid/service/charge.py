@@ -28,7 +28,7 @@ from geminid.core.errors import (
 from geminid.core.money import Nano
 from geminid.store.hot import Needs, Room
 from geminid.store.quotas import WHOLE
-from geminid.store.usage import UsageRow
+from geminid.store.usage import UsageRow, UsageVerb
 
 ATTEMPTS_MAX = 8
 """How often a request may be tried again under its id."""
@@ -38,7 +38,8 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
     """What a request is, before anything is known of its size.
 
     receipt: its id of ours. request: what it is charged as, the caller's own id or ours. model: the card
-    that answers; asked: the name that was asked for.
+    that answers; asked: the name that was asked for. verb: what it is. cache: the cached contents that it
+    makes or uses. fresh: nobody has ever charged anything as ``request``, so nobody need look.
     """
 
     receipt: str
@@ -49,6 +50,9 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
     tier: str
     labels: dict[str, str] = {}
     created_ms: int
+    verb: UsageVerb = "generate"
+    cache: str = ""
+    fresh: bool = False
 
 
 class Admitted(msgspec.Struct, frozen=True, kw_only=True):
@@ -73,13 +77,15 @@ class Admit:
         self._ttl_ms = ttl_ms
         self._why = why
         self.admitted: Admitted | None = None
+        # Lines of a batch have no rates, and their key was good when the batch was taken.
+        self._batch = asked.tier == "batch"
         self.needs = Needs(
             project=asked.caller.project,
-            models=(asked.model, WHOLE),
+            models=(WHOLE,) if self._batch else (asked.model, WHOLE),
             begins=asked.request,
-            key_id=asked.caller.key_id,
+            key_id="" if self._batch else asked.caller.key_id,
             standing=True,
-            request=asked.request if asked.request != asked.receipt else "",
+            request=asked.request if asked.request != asked.receipt and not asked.fresh else "",
             durable=False,  # a hold that is lost with the machine is lost with its request
         )
 
@@ -89,7 +95,7 @@ class Admit:
         asked = self._asked
         standing = self._standing(room)
         past = room.past(asked.caller.project, asked.request)
-        _refuse_repeated(past, asked.request)
+        _refuse_repeated(past, asked.request, None if self._batch else ATTEMPTS_MAX)
         states, tickets = self._count(room, standing)
         hold = None
         if standing.mode == "prepaid":
@@ -105,7 +111,7 @@ class Admit:
 
     def _standing(self, room: Room) -> Standing:
         caller = self._asked.caller
-        if caller.key_id:
+        if caller.key_id and not self._batch:
             key = room.keys.get(caller.key_id)
             if key is None or key.revoked_ms is not None:
                 raise InvalidKey
@@ -127,7 +133,7 @@ class Admit:
         asks = (
             (asked.model, _limits_of(standing, asked), Ask(owner=self._owner, tokens=self._tokens)),
             (WHOLE, standing.whole, Ask(owner=self._owner, spend_nano=spend)),
-        )
+        )[self._batch :]
         states: dict[str, quota.State] = {}
         tickets, refused = [], []
         for model, limits, ask in asks:
@@ -192,11 +198,7 @@ class Settle:
         if admitted is not None:
             if admitted.hold is not None:
                 row = self._end(room, row, admitted.hold)
-            for model, ticket in admitted.tickets:
-                spent = (row.cost_nano or 0) if model == WHOLE else 0
-                tokens = row.usage.prompt if model != WHOLE else 0
-                state = quota.settle(room.state(row.project, model), ticket, tokens=tokens, spent_nano=spent)
-                room.count(row.project, model, state)
+            count_settled(room, row, admitted)
         row = msgspec.structs.replace(row, settled_ms=room.now_ms)
         room.add_usage(row)
         return row
@@ -226,6 +228,15 @@ class Settle:
         return row
 
 
+def count_settled(room: Room, row: UsageRow, admitted: Admitted) -> None:
+    """Put what was counted for an admitted request right: what it used, what it cost, that it has ended."""
+    for model, ticket in admitted.tickets:
+        spent = (row.cost_nano or 0) if model == WHOLE else 0
+        tokens = row.usage.prompt if model != WHOLE else 0
+        state = quota.settle(room.state(row.project, model), ticket, tokens=tokens, spent_nano=spent)
+        room.count(row.project, model, state)
+
+
 def is_charged(outcome: str) -> bool:
     """Return whether a request that ended so is paid for: an answer, or one whose reader left."""
     return outcome in ("finished", "cancelled")
@@ -249,12 +260,12 @@ def _limits_of(standing: Standing, asked: Asked) -> Limits:
     return standing.limits_of(asked.model)
 
 
-def _refuse_repeated(past: Past, request: str) -> None:
+def _refuse_repeated(past: Past, request: str, attempts_max: int | None) -> None:
     if past == NOTHING or past.hold is None:
         return
     if past.ending is None:
         raise Aborted(f"Request {request} is being answered.")
     if past.ending.kind == "post":
         raise AlreadyExists(f"Request {request} was answered and paid; it is not charged again.")
-    if past.hold.attempt >= ATTEMPTS_MAX:
-        raise AlreadyExists(f"Request {request} was tried {ATTEMPTS_MAX} times; give it another id.")
+    if attempts_max is not None and past.hold.attempt >= attempts_max:
+        raise AlreadyExists(f"Request {request} was tried {attempts_max} times; give it another id.")

@@ -10,7 +10,7 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, Protocol
 
 import msgspec
 
@@ -19,11 +19,19 @@ from geminid.catalog.served import Served
 from geminid.core import clock, ids
 from geminid.core.caller import ANYBODY, Caller
 from geminid.core.card import EngineKind, ModelCard
-from geminid.core.errors import DeadlineExceeded, InputTooLong, OutOfCredits, Problem, QuotaExceeded
+from geminid.core.errors import (
+    DeadlineExceeded,
+    InputTooLong,
+    OutOfCredits,
+    Problem,
+    QuotaExceeded,
+    UnknownCache,
+)
 from geminid.core.events import (
     Event,
     Finished,
     FinishReason,
+    PrefixFound,
     Started,
     TextDelta,
     ThoughtDelta,
@@ -34,8 +42,9 @@ from geminid.core.money import Nano
 from geminid.core.request import GenerateRequest
 from geminid.core.usage import Usage
 from geminid.engines.protocol import Engine, Events
+from geminid.service.cache_contents import CachedContents
 from geminid.service.folding import CHARACTERS_PER_TOKEN_MAX, Folded, characters_of, folded_to_fit
-from geminid.service.meter import Charge, Meter, Times
+from geminid.service.meter import INTERRUPTED, Charge, Meter, Times
 from geminid.service.resolve import Resolved, Resolver
 
 
@@ -44,6 +53,7 @@ class _Answering:
 
     def __init__(self, record: RequestRecord) -> None:
         self.record = record
+        self.deferred = False
         self.events: AsyncIterator[Event] | None = None
         self.deadline: asyncio.Timeout | None = None
 
@@ -53,6 +63,8 @@ class _Answering:
         produced = self.events.produced() if isinstance(self.events, Events) else None
         if produced is None:
             return usage
+        if produced.cached and usage.prompt and not self.record.found_tokens:  # nobody read that it was found
+            usage += Usage(cached=produced.cached - sum(produced.cached_media.values()))
         return msgspec.structs.replace(usage, candidates=produced.candidates, thoughts=produced.thoughts)
 
     def note_begin(self) -> None:
@@ -71,7 +83,9 @@ class RequestRecord(msgspec.Struct, kw_only=True):
     until the engine had it; admitted_s, until the meter had let it pass; begun_s, until the engine began
     with it; first_token_s, until its first token; settled_s, until it was charged. took_s: until its end,
     before that. gap_sum_s: time between later deltas, of gap_tokens tokens.
-    request, answered: what was asked and answered, where that is wanted (:class:`Generator`).
+    found_tokens: how many of the prompt's tokens the engine found computed, beside cached contents.
+    request, answered: what was asked and answered, where that is wanted (:class:`Generator`). verb: what was
+    asked for: an answer, or vectors.
     """
 
     model: str
@@ -82,6 +96,7 @@ class RequestRecord(msgspec.Struct, kw_only=True):
     tier: str = "standard"
     traceparent: str = ""
     usage: Usage = Usage()
+    found_tokens: int = 0
     cost_nano: Nano | None = None
     outcome: str = "cancelled"
     refused_by: tuple[str, ...] = ()
@@ -99,6 +114,7 @@ class RequestRecord(msgspec.Struct, kw_only=True):
     reasons: tuple[FinishReason, ...] = ()
     request: GenerateRequest | None = None
     answered: list[str] = []
+    verb: Literal["generate", "embed"] = "generate"
 
 
 class Generation(msgspec.Struct, frozen=True):
@@ -136,8 +152,17 @@ LongInput = Literal["refuse", "fold"]
 """What happens to a prompt that does not fit the model."""
 
 
+class FindsCaches(Protocol):
+    """Whatever knows cached contents: :class:`geminid.service.caches.Caches`."""
+
+    async def use(self, request: GenerateRequest, card: ModelCard, project: str) -> CachedContents:
+        """Return the cached contents that a request names, ready to be used."""
+
+
 class Generator:
     """Entry to every engine. ``observe`` is called once for each request, when it has ended.
+
+    caches: where cached contents are found; until that is set there are none.
 
     keep_words: observed requests tell what was asked and answered.
     """
@@ -156,6 +181,7 @@ class Generator:
         new_id: Callable[[], str] = ids.response_id,
     ) -> None:
         self.served = served
+        self.caches: FindsCaches | None = None
         self._engines = engines
         self._observe = observe
         self._resolver = resolver
@@ -164,6 +190,11 @@ class Generator:
         self._keep_words = keep_words
         self._clock = clock
         self._new_id = new_id
+
+    @property
+    def observe(self) -> Observe:
+        """What is called with each request that has ended, for acts beside this one."""
+        return self._observe
 
     @asynccontextmanager
     async def generate(
@@ -176,6 +207,8 @@ class Generator:
         request_id: str = "",
         traceparent: str = "",
         whole: bool = False,
+        deferred: bool = False,
+        fresh: bool = False,
     ) -> AsyncIterator[Generation]:
         """Answer a request; entering waits until an engine has accepted it and the meter has admitted it.
 
@@ -183,17 +216,21 @@ class Generator:
         caller's own name for the request, by which it is charged once. traceparent: of the caller's trace.
         whole: nothing of the answer leaves this process before its last event, so it may be made while the
         meter decides; a refusal then comes while events are read.
+        deferred: an answer that ended well is not charged here: whoever asked keeps it first, and then has
+        the meter ``pay`` its charge. One that was left costs nothing. fresh: request_id was certainly never
+        used before.
         Raises ``UnknownModel``, whatever the engine or the meter refuses with, and ``DeadlineExceeded``,
         which may also come while events are read.
         """
         card = self.served.resolve(request.model)
         record = self._record(card, request, caller, traceparent)
         answering, charge = _Answering(record), None
+        answering.deferred = deferred
         try:
-            charge = self._opened(record, request, caller, request_id)
-            async with _deadline(deadline_ms) as deadline:
+            charge = self._opened(record, request, caller, request_id, fresh=fresh)
+            async with until_deadline(deadline_ms) as deadline:
                 request = msgspec.structs.replace(request, project=caller.project)
-                resolved = await self._resolver.resolve(request, card, caller.project)
+                resolved = await self._resolved(request, card, caller.project)
                 record.read_s = self._clock() - record.began_s
                 async with self._fitting(card, resolved.request) as (events, folded):
                     answering.events, answering.deadline = events, deadline
@@ -209,7 +246,7 @@ class Generator:
                     watched = self._watched(started, told, answering, charge, request.candidates)
                     yield Generation(record.id, card, watched, folded, charge)
         except Problem as problem:
-            record.outcome, record.refused_by = problem.code, _limits_of(problem)
+            record.outcome, record.refused_by = problem.code, limits_of(problem)
             raise
         except Exception:
             record.outcome = "INTERNAL"
@@ -220,7 +257,8 @@ class Generator:
             answering.note_begin()
             if charge is not None:
                 late = own_deadline and record.outcome == DeadlineExceeded.code
-                await self._end(charge, record, "cancelled" if late else _charged_as(record))
+                left = INTERRUPTED if deferred and record.outcome == "cancelled" else ""
+                await self._end(charge, record, left or ("cancelled" if late else _charged_as(record)))
             self._observe(record)
 
     def _record(
@@ -246,7 +284,13 @@ class Generator:
         record.cost_nano = charge.cost_nano
 
     def _opened(
-        self, record: RequestRecord, request: GenerateRequest, caller: Caller, request_id: str
+        self,
+        record: RequestRecord,
+        request: GenerateRequest,
+        caller: Caller,
+        request_id: str,
+        *,
+        fresh: bool,
     ) -> Charge | None:
         if self._meter is None:
             return None
@@ -258,7 +302,18 @@ class Generator:
             tier=request.tier,
             labels=request.labels,
             request=request_id,
+            cache=request.cached_content,
+            fresh=fresh,
         )
+
+    async def _resolved(self, request: GenerateRequest, card: ModelCard, project: str) -> Resolved:
+        """Return the request with its media read, and the cached contents that it names before its turns."""
+        if not request.cached_content:
+            return await self._resolver.resolve(request, card, project)
+        if self.caches is None:
+            raise UnknownCache
+        cached = await self.caches.use(request, card, project)
+        return cached.before(await self._resolver.resolve(request, card, project))
 
     async def _started(self, events: AsyncIterator[Event], record: RequestRecord) -> Started:
         """Return the first event of an engine, which says what was accepted."""
@@ -302,8 +357,8 @@ class Generator:
     ) -> Counted:
         """Return the usage that the request's prompt would have, and what the request could cost."""
         card = self.served.resolve(request.model)
-        async with _deadline(deadline_ms):
-            resolved = await self._resolver.resolve(request, card, caller.project)
+        async with until_deadline(deadline_ms):
+            resolved = await self._resolved(request, card, caller.project)
             usage = resolved.told(await self._engines[card.engine].count(card, resolved.request))
         if self._meter is None:
             return Counted(usage, None)
@@ -333,6 +388,8 @@ class Generator:
                     self._time(record, event.tokens)
                     if self._keep_words and isinstance(event, TextDelta):
                         record.answered.append(event.text)
+                case PrefixFound():
+                    record.found_tokens += event.tokens
                 case Finished():
                     record.reasons += (event.reason,)
                     candidates -= 1
@@ -347,7 +404,9 @@ class Generator:
         record.took_s = self._clock() - record.began_s
         record.outcome = "finished"
         answering.note_begin()
-        if charge is not None and self._meter is not None:
+        if charge is not None and self._meter is not None and answering.deferred:
+            await self._meter.defer(charge, record.usage, _charged_as(record), times_of(record))
+        elif charge is not None and self._meter is not None:
             await self._meter.settle(charge, record.usage, _charged_as(record), times_of(record))
             record.settled_s = self._clock() - record.began_s
 
@@ -362,9 +421,16 @@ class Generator:
 
 
 async def _told(events: AsyncIterator[Event], resolved: Resolved) -> AsyncIterator[Event]:
-    """Pass events on, with the prompt counted as it is to be told."""
+    """Pass events on, with the prompt counted as it is to be told. Where media are told in figures that are
+    not this engine's, what was found of them has none."""
     async for event in events:
-        yield Started(resolved.told(event.usage)) if isinstance(event, Started) else event
+        match event:
+            case Started():
+                yield Started(resolved.told(event.usage))
+            case PrefixFound():
+                yield PrefixFound(event.tokens - sum(event.media.values()))
+            case _:
+                yield event
 
 
 def tokens_bound(card: ModelCard, request: GenerateRequest) -> int:
@@ -389,7 +455,7 @@ def _ms(seconds: float) -> int | None:
     return round(seconds * 1000) if seconds >= 0 else None
 
 
-def _limits_of(problem: Problem) -> tuple[str, ...]:
+def limits_of(problem: Problem) -> tuple[str, ...]:
     """Return by what a request was refused, where it was because of money or limits."""
     match problem:
         case QuotaExceeded():
@@ -406,7 +472,7 @@ def _charged_as(record: RequestRecord) -> str:
 
 
 @asynccontextmanager
-async def _deadline(deadline_ms: int | None) -> AsyncIterator[asyncio.Timeout]:
+async def until_deadline(deadline_ms: int | None) -> AsyncIterator[asyncio.Timeout]:
     """Turn a passed deadline into its problem."""
     try:
         async with asyncio.timeout(None if deadline_ms is None else deadline_ms / 1000) as timeout:

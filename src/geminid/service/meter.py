@@ -19,7 +19,7 @@ import msgspec
 
 from geminid.billing.faults import Unpriced
 from geminid.billing.prices import PriceSheet
-from geminid.billing.rating import Cost, rate, upper_bound
+from geminid.billing.rating import Cost, rate, saved_by_caching, upper_bound
 from geminid.core.caller import Caller
 from geminid.core.errors import Problem, QuotaExceeded, QuotaViolation, Unavailable
 from geminid.core.money import Nano
@@ -27,13 +27,15 @@ from geminid.core.price import PriceTier
 from geminid.core.usage import Usage
 from geminid.service.charge import Admit, Admitted, Asked, Settle, is_charged
 from geminid.store.hot import Act
-from geminid.store.usage import UsageRow
+from geminid.store.usage import UsageRow, UsageVerb
 
 T = TypeVar("T")
 
 SCREEN_MS = 1_000
 """How long a limit that was reached is believed to be, without asking the database again."""
 SCREENED_MAX = 10_000
+INTERRUPTED = "interrupted"
+"""The outcome of a request that this server gave up of itself, to try it again: it costs nothing."""
 PAUSES_S = (0.1, 1.0, 5.0, 15.0, 30.0, 60.0)
 """Between tries to settle a request whose reader has left while the database is away."""
 
@@ -76,6 +78,7 @@ class Charge:
         "begun",
         "bound_nano",
         "cost_nano",
+        "due",
         "settling",
         "sheet",
         "unsure",
@@ -89,6 +92,7 @@ class Charge:
         self.act: Admit | None = None
         self.admission: asyncio.Future[Admitted] | None = None
         self.begun = False
+        self.due: UsageRow | None = None  # what is to be paid later, once the answer is kept
         self.settling: asyncio.Future[UsageRow | None] | None = None
         self.unsure = False  # whether it is settled: somebody tried, and nobody knows what came of it
 
@@ -131,6 +135,11 @@ class Meter:
         self._ending: set[asyncio.Task[None]] = set()
         self._late: set[asyncio.Task[None]] = set()
 
+    @property
+    def owner(self) -> str:
+        """This process, by its name."""
+        return self._owner
+
     def open(
         self,
         receipt: str,
@@ -141,14 +150,19 @@ class Meter:
         tier: PriceTier,
         labels: dict[str, str],
         request: str = "",
+        verb: UsageVerb = "generate",
+        cache: str = "",
+        fresh: bool = False,
     ) -> Charge:
         """Begin with a request: nothing is held or counted yet.
 
-        request: the caller's own id for it, by which it is charged once. Raises ``QuotaExceeded`` where a
-        limit was reached a moment ago and cannot have cleared since.
+        request: the caller's own id for it, by which it is charged once. cache: the cached contents that it
+        makes or uses. fresh: that id was certainly never used before. Raises ``QuotaExceeded`` where a limit
+        was reached a moment ago and cannot have cleared since.
         """
         now_ms = self._now_ms()
-        self._screen(caller.project, asked, now_ms)
+        if tier != "batch":
+            self._screen(caller.project, asked, now_ms)
         told = Asked(
             receipt=receipt,
             request=request or receipt,
@@ -158,22 +172,30 @@ class Meter:
             tier=tier,
             labels=labels,
             created_ms=now_ms,
+            verb=verb,
+            cache=cache,
+            fresh=fresh,
         )
         return Charge(told, self._prices.sheet((asked, model), tier, now_ms))
 
-    async def admit(self, charge: Charge, prompt: Usage, tokens_max: int, candidates: int) -> None:
+    async def admit(
+        self, charge: Charge, prompt: Usage, tokens_max: int, candidates: int, more_nano: Nano | None = 0
+    ) -> None:
         """Hold and count a request, and wait until it is; see :meth:`begin`.
 
         Raises ``QuotaExceeded``, ``OutOfCredits``, ``InvalidKey`` for a key that was revoked meanwhile, and
         ``Unavailable`` when nothing can be held. It is for the caller to settle what was admitted, also when
         this is cancelled.
         """
-        self.begin(charge, prompt, tokens_max, candidates)
+        self.begin(charge, prompt, tokens_max, candidates, more_nano)
         if charge.admission is not None:
             await asyncio.shield(charge.admission)
 
-    def begin(self, charge: Charge, prompt: Usage, tokens_max: int, candidates: int) -> None:
-        """Have a request held and counted; ``tokens_max`` bounds each candidate.
+    def begin(
+        self, charge: Charge, prompt: Usage, tokens_max: int, candidates: int, more_nano: Nano | None = 0
+    ) -> None:
+        """Have a request held and counted; ``tokens_max`` bounds each candidate. more_nano: what it costs to
+        keep what it makes; None where that has no price.
 
         Until it is, nothing that was produced may leave this process. Whoever does not wait looks at
         ``charge.refused``; settling raises it.
@@ -181,9 +203,13 @@ class Meter:
         charge.begun, why = True, ""
         if charge.sheet is not None:
             try:
-                charge.bound_nano = upper_bound(prompt, tokens_max, candidates, charge.sheet)
+                bound_nano = upper_bound(prompt, tokens_max, candidates, charge.sheet)
+                if more_nano is None:
+                    raise Unpriced(charge.sheet.key, charge.sheet.tier, "storage")
+                charge.bound_nano = bound_nano + more_nano
             except Unpriced as error:
-                why, charge.sheet = error.message, None
+                why = error.message
+                charge.sheet = charge.sheet if error.what == "storage" else None
         else:
             why = f"{charge.asked.asked} has no price, so it cannot be paid with credits."
         if charge.asked.caller.open:
@@ -201,7 +227,7 @@ class Meter:
         if not charge.begun:
             return
         if charge.settling is None:
-            row = self._row(charge, usage, outcome, times)
+            row = self.row_of(charge, usage, outcome, times)
             charge.settling = self._store.do(Settle(charge.act, row, again=charge.unsure))
         try:
             written = await asyncio.shield(charge.settling)
@@ -213,6 +239,38 @@ class Meter:
         elif charge.admission is not None:
             await asyncio.shield(charge.admission)
 
+    async def do(self, act: Act[T]) -> T:
+        """Do an act of money that is no request's own. Cancelling undoes nothing."""
+        return await asyncio.shield(self._store.do(act))
+
+    async def defer(self, charge: Charge, usage: Usage, outcome: str, times: Times) -> None:
+        """Note in ``charge.due`` what a request is to be charged, which is :meth:`pay`'s to do once its
+        answer is kept. Raises what it was refused with."""
+        if not charge.begun:
+            return
+        if charge.admission is not None:
+            await asyncio.shield(charge.admission)
+        charge.due = self.row_of(charge, usage, outcome, times)
+
+    async def pay(self, charge: Charge) -> UsageRow | None:
+        """Charge what was deferred; return the row as it was written, None where there is nothing to pay.
+
+        A second time changes nothing. Raises ``Unavailable`` when it cannot be written; then it may be tried
+        again.
+        """
+        if charge.due is None:
+            return None
+        settle = Settle(charge.act, charge.due, again=charge.unsure)
+        charge.unsure = True
+        written = await asyncio.shield(self._store.do(settle))
+        charge.cost_nano = written.cost_nano if written is not None else None
+        return written
+
+    async def give_up(self, charge: Charge) -> None:
+        """Release what was held for a request whose answer nobody will have, deferred or not."""
+        charge.due = None
+        await self.end(charge, Usage(), INTERRUPTED, Times())
+
     async def end(self, charge: Charge, usage: Usage, outcome: str, times: Times) -> None:
         """Settle a request whose caller waits no more; tried again, later, while it cannot be written.
 
@@ -221,6 +279,8 @@ class Meter:
         settling = charge.settling
         if not charge.begun or (settling is not None and settling.done() and not settling.exception()):
             return
+        if charge.due is not None:
+            return  # it ended well, and whoever deferred it pays
         task = asyncio.create_task(self._end(charge, usage, outcome, times))
         self._ending.add(task)
         task.add_done_callback(self._ending.discard)
@@ -276,7 +336,8 @@ class Meter:
                 return
         log.error("request %s was not settled; its hold will be released", charge.asked.receipt)
 
-    def _row(self, charge: Charge, usage: Usage, outcome: str, times: Times) -> UsageRow:
+    def row_of(self, charge: Charge, usage: Usage, outcome: str, times: Times) -> UsageRow:
+        """Return what a request was, as it is to be written: with what it costs, before anybody has paid."""
         asked, caller = charge.asked, charge.asked.caller
         cost = self._cost(charge, usage, outcome)
         return UsageRow(
@@ -301,7 +362,15 @@ class Meter:
             begun_ms=times.begun_ms,
             first_token_ms=times.first_token_ms,
             took_ms=times.took_ms,
+            verb=asked.verb,
+            cache=asked.cache,
+            saved_nano=self._saved(charge, usage, outcome),
         )
+
+    def _saved(self, charge: Charge, usage: Usage, outcome: str) -> Nano:
+        if charge.sheet is None or not is_charged(outcome):
+            return 0
+        return saved_by_caching(usage, charge.sheet)
 
     def _cost(self, charge: Charge, usage: Usage, outcome: str) -> Cost | None:
         """A request that failed costs nothing, whatever it used; one without a price has no cost at all."""

@@ -31,13 +31,22 @@ log = logging.getLogger("geminid.outbox")
 
 
 class Outbox:
-    """Sends what is due. ``post`` does the sending, ``signer`` proves where it comes from."""
+    """Sends what is due. ``post`` does the sending, ``signer`` proves where it comes from.
+
+    guarded: sends what goes to addresses that callers gave, and refuses those that are not public.
+    """
 
     def __init__(
-        self, database: Database, post: Post, signer: HookSigner, now_ms: Callable[[], int] = wall_ms
+        self,
+        database: Database,
+        post: Post,
+        signer: HookSigner,
+        now_ms: Callable[[], int] = wall_ms,
+        guarded: Post | None = None,
     ) -> None:
         self._database = database
         self._post = post
+        self._guarded = guarded
         self._signer = signer
         self._now_ms = now_ms
 
@@ -66,7 +75,10 @@ class Outbox:
     async def _fault(self, message: Message) -> str:
         try:
             headers = (*HEADERS, *self._signer.headers(message, self._now_ms()))
-            status = await self._post(message.url, message.body.encode(), headers, SEND_MS_MAX)
+            post = self._guarded if message.guarded else self._post
+            if post is None:
+                return "addresses of callers are not sent to here"
+            status = await post(message.url, message.body.encode(), headers, SEND_MS_MAX)
         except Unfetchable as error:
             return error.reason
         return "" if 200 <= status < 300 else f"it was answered with status {status}"

@@ -139,7 +139,7 @@ def _name(chore: Chore) -> str:
 
 
 def _there(connection: Connection, gone: frozenset[str]) -> set[str]:
-    return {each.id for each in owners.everybody(connection)} - gone
+    return {owners.LASTING, *(each.id for each in owners.everybody(connection))} - gone
 
 
 class _Clearing:

@@ -19,7 +19,7 @@ from typing import Literal, NamedTuple, TypeVar
 
 import msgspec
 
-from geminid.core.card import ModelCard
+from geminid.core.card import EmbeddingCard, ModelCard
 from geminid.core.content import Blob, FileRef, Modality, Part, Picture, Text, ToolResult, Turn
 from geminid.core.disk import disk
 from geminid.core.errors import FieldViolation, InvalidArgument
@@ -30,6 +30,7 @@ from geminid.media.library import Library
 from geminid.media.pool import ReaderPool
 from geminid.media.reading import Ask, Passage, Reading, Still
 
+Card = ModelCard | EmbeddingCard
 Medium = Blob | FileRef
 Readable = Text | Picture
 P = TypeVar("P", bound=Part)
@@ -57,18 +58,26 @@ Locate = Callable[[FileRef, str], AbstractAsyncContextManager[Located]]
 
 
 class Resolved(msgspec.Struct, frozen=True, kw_only=True):
-    """A request without media, and how its usage is told. ``figures`` None tells it as it is."""
+    """A request without media, and how its usage is told. ``figures`` None tells it as it is.
+
+    cached_figures: the part of the figures that is about cached contents.
+    """
 
     request: GenerateRequest
     figures: Mapping[Modality, int] | None = None
+    cached_figures: Mapping[Modality, int] | None = None
 
     def told(self, usage: Usage) -> Usage:
         """Return the usage with the hosted service's figures in the place of what media took here."""
         if self.figures is None:
             return usage
         words = usage.prompt - sum(usage.media.values())
-        prompt = words + sum(self.figures.values())
-        return msgspec.structs.replace(usage, prompt=prompt, media=self.figures)
+        told = msgspec.structs.replace(usage, prompt=words + sum(self.figures.values()), media=self.figures)
+        if not usage.cached_media or self.cached_figures is None:
+            return told
+        cached_words = usage.cached - sum(usage.cached_media.values())
+        cached = cached_words + sum(self.cached_figures.values())
+        return msgspec.structs.replace(told, cached=cached, cached_media=self.cached_figures)
 
 
 class Resolver:
@@ -96,7 +105,7 @@ class Resolver:
         self._tokens = tokens
         self._at_once = at_once
 
-    async def resolve(self, request: GenerateRequest, card: ModelCard, project: str) -> Resolved:
+    async def resolve(self, request: GenerateRequest, card: Card, project: str) -> Resolved:
         """Return the request as its model can take it.
 
         Raises ``InvalidArgument`` with the field of a medium that cannot be read, ``Unavailable`` when the
@@ -113,7 +122,7 @@ class Resolver:
             figures=_figures(media, readings) if self._tokens == "google" else None,
         )
 
-    async def _read(self, medium: Medium, card: ModelCard, project: str) -> Reading:
+    async def _read(self, medium: Medium, card: Card, project: str) -> Reading:
         try:
             if isinstance(medium, FileRef):
                 async with self._locate(medium, project) as located:
@@ -124,12 +133,12 @@ class Resolver:
         except InvalidArgument as problem:
             raise _at(medium, problem) from problem
 
-    async def _read_blob(self, blob: Blob, card: ModelCard) -> Reading:
+    async def _read_blob(self, blob: Blob, card: Card) -> Reading:
         sha256 = await asyncio.to_thread(lambda: hashlib.sha256(blob.data).hexdigest())
         ask = _ask(blob, blob.mime_type, card)
         return await self._known(sha256, ask, lambda path: path.write_bytes(blob.data))
 
-    async def _read_file(self, located: Located, medium: Medium, card: ModelCard) -> Reading:
+    async def _read_file(self, located: Located, medium: Medium, card: Card) -> Reading:
         ask = _ask(medium, medium.mime_type or located.mime_type, card)
         return await self._known(located.sha256, ask, partial(_link, located.path))
 
@@ -189,7 +198,7 @@ def _passage_modality(part: Passage | Still) -> Modality | None:
     return part.modality if isinstance(part, Passage) else None
 
 
-def _ask(medium: Medium, mime_type: str, card: ModelCard) -> Ask:
+def _ask(medium: Medium, mime_type: str, card: Card) -> Ask:
     # What is read for a model without eyes is the same at every resolution, and is read once.
     look = medium.look if card.sees else msgspec.structs.replace(medium.look, resolution=None)
     return Ask(mime_type=mime_type, look=look, eyes=card.sees)

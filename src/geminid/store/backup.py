@@ -12,7 +12,7 @@ import shutil
 import sqlite3
 import tempfile
 from collections.abc import Iterable
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -22,15 +22,39 @@ from geminid.store.database import BUSY_MS
 
 DATABASE_FILE = "geminid.db"
 BLOBS_FOLDER = "blobs"
-TABLES_WITH_BYTES = {
-    "files": "SELECT blob FROM files WHERE size_bytes > 0",
-    "uploads": "SELECT blob FROM uploads WHERE state = 'active' AND received_bytes > 0",
-}
-"""Where bytes are named; what has none yet has no file on the disk either."""
+
+
+class Named(NamedTuple):
+    """Where bytes are named: how their keys are found, and how that which names one is forgotten."""
+
+    wanted: str
+    forget: str
+
+
+WITH_BYTES = (
+    Named("SELECT blob FROM files WHERE size_bytes > 0", "DELETE FROM files WHERE blob = ?"),
+    Named(
+        "SELECT blob FROM uploads WHERE state = 'active' AND received_bytes > 0",
+        "DELETE FROM uploads WHERE blob = ?",
+    ),
+    Named(
+        "SELECT blob || '.input' FROM batches WHERE closed = 0",
+        "DELETE FROM batches WHERE blob || '.input' = ?",
+    ),
+    Named(
+        "SELECT blob || '.output' FROM batches WHERE closed = 1 AND output = 1 AND output_id = ''",
+        "DELETE FROM batches WHERE blob || '.output' = ?",
+    ),
+)
+"""What has no bytes yet has no file on the disk either."""
+JOURNALS = "SELECT blob || '.journal' FROM batches WHERE closed = 0"
+"""Of batches that were not begun there are none. A journal is copied after its database, so it may tell of
+more, which is paid when the batch is gone on with."""
 
 
 class Backup(NamedTuple):
-    """What was copied. deleted: files and uploads that were deleted meanwhile, so they are not in it."""
+    """What was copied. deleted: files, uploads and batches that were deleted or ended meanwhile, so they are
+    not in it."""
 
     database_bytes: int
     blobs: int
@@ -90,15 +114,18 @@ def _copy_database(database: Path, copy: Path) -> None:
 def _copy_blobs(connection: sqlite3.Connection, source: Path, target: Path) -> tuple[int, int, int]:
     """Copy what the copied database names, and forget there what was deleted meanwhile."""
     copied = size = deleted = 0
-    for table, wanted in TABLES_WITH_BYTES.items():
+    for wanted, forget in WITH_BYTES:
         for (key,) in connection.execute(wanted).fetchall():
             try:
                 _copy(source / key, target / key)
             except FileNotFoundError:
-                connection.execute(f"DELETE FROM {table} WHERE blob = ?", (key,))  # names of ours
+                connection.execute(forget, (key,))
                 deleted += 1
             else:
                 copied, size = copied + 1, size + (target / key).stat().st_size
+    for (key,) in connection.execute(JOURNALS).fetchall():
+        with suppress(FileNotFoundError):
+            _copy(source / key, target / key)
     _sync(target)
     return copied, size, deleted
 

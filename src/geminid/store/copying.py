@@ -21,6 +21,9 @@ from geminid.store.moment import one_moment
 from geminid.store.tables import metadata, projects
 
 ROWS_AT_ONCE = 1_000
+LARGE_ROWS_AT_ONCE = 8
+"""Of tables with rows of megabytes."""
+LARGE = frozenset({"cache_contents"})
 ALIVE_MS = 60_000
 """A server whose heartbeat is younger may still write."""
 
@@ -85,7 +88,8 @@ def _filled(connection: Connection) -> list[str]:
 
 
 def _copy(table: Table, old: Connection, new: Connection) -> int:
-    rows = old.execute(select(table), execution_options={"yield_per": ROWS_AT_ONCE})
+    at_once = LARGE_ROWS_AT_ONCE if table.name in LARGE else ROWS_AT_ONCE
+    rows = old.execute(select(table), execution_options={"yield_per": at_once})
     for part in rows.mappings().partitions():
         new.execute(insert(table), [dict(row) for row in part])
     _go_on_counting(table, new)

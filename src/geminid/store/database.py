@@ -24,7 +24,7 @@ from geminid.core.errors import FailedPrecondition, Unavailable
 T = TypeVar("T")
 Act = Callable[[Connection], T]
 
-VERSION = "0003"
+VERSION = "0005"
 """The migration that this code was written for."""
 BUSY_MS = 10_000
 """How long to wait for another process that is writing."""
@@ -48,6 +48,7 @@ PRAGMAS = (
     "journal_mode=WAL",
     "synchronous=FULL",  # a commit is on the disk, not only on its way
     "foreign_keys=ON",
+    "secure_delete=ON",  # what was deleted is overwritten: free pages of the file keep nothing
     f"busy_timeout={BUSY_MS}",
 )
 

@@ -28,6 +28,9 @@ from geminid.billing.standing import LimitRules, Standing, standing_of
 from geminid.billing.transfers import Transfer
 from geminid.core.errors import Internal, Problem, Unavailable
 from geminid.store import lanes, tables
+from geminid.store.caches import COLUMNS as CACHE_COLUMNS
+from geminid.store.caches import CacheRow, cache_of
+from geminid.store.caches import columns as cache_columns
 from geminid.store.lanes import BALANCE_COLUMNS, Lane, Row, Wanted
 from geminid.store.ledger import ATTEMPTS_AT_ONCE, balance_columns, balance_of, ids_of, transfer_of
 from geminid.store.usage import UsageRow
@@ -54,7 +57,8 @@ class Needs(msgspec.Struct, frozen=True, kw_only=True):
     changes. key_id: the key that must still be good, if any. standing: whether the project's own row is
     looked at. hold: the request whose hold it ends. request: one whose past it must know, for it may
     have been here before. begins: the request that it holds for. receipt: a row of usage that may be there
-    already. durable: whether what it did must be on the disk when it returns.
+    already. caches: whether it looks at, or changes, the project's cached contents. durable: whether what it
+    did must be on the disk when it returns.
     """
 
     project: str = ""
@@ -65,6 +69,7 @@ class Needs(msgspec.Struct, frozen=True, kw_only=True):
     request: str = ""
     begins: str = ""
     receipt: str = ""
+    caches: bool = False
     durable: bool = True
 
 
@@ -99,12 +104,16 @@ class Room:
         self.standings: dict[str, Standing] = {}
         self.keys: dict[str, KeyState] = {}
         self.receipts: set[str] = set()
+        self.caches: dict[tuple[str, str], CacheRow] = {}
         self._transfers: list[Transfer] = []
         self._held: dict[tuple[str, str], Transfer] = {}
         self._ended: set[tuple[str, str]] = set()
         self._usage: list[UsageRow] = []
         self._moved: set[str] = set()
         self._counted: set[tuple[str, str]] = set()
+        self._kept: dict[tuple[str, str], bytes] = {}
+        self._changed: set[tuple[str, str]] = set()
+        self._dropped: set[tuple[str, str]] = set()
 
     def state(self, project: str, model: str) -> State:
         """Return what is counted for a project and model."""
@@ -145,6 +154,26 @@ class Room:
         self._usage.append(row)
         self.receipts.add(row.id)
 
+    def caches_of(self, project: str) -> Sequence[CacheRow]:
+        """Return the cached contents of a project whose acts named them in their needs."""
+        return [row for row in self.caches.values() if row.project == project]
+
+    def put_cache(self, row: CacheRow, content: bytes | None = None) -> None:
+        """Take a row of cached contents in the place of the old one; content: of new ones, encoded."""
+        key = row.project, row.id
+        self.caches[key] = row
+        self._changed.add(key)
+        if content is not None:
+            self._kept[key] = content
+
+    def drop_cache(self, row: CacheRow) -> None:
+        """Take cached contents away, whatever is in them."""
+        key = row.project, row.id
+        del self.caches[key]
+        self._changed.discard(key)
+        if self._kept.pop(key, None) is None:  # it was there before this transaction
+            self._dropped.add(key)
+
     def work(self) -> list[tuple[lanes.Statement, list[Row]]]:
         """Return everything that is to be written."""
         held = [(*key, row.seq, row.owner, row.expires_ms or 0) for key, row in self._held.items()]
@@ -156,6 +185,10 @@ class Room:
             (lanes.PUT_BALANCES, [balance_columns(self.balances[project]) for project in self._moved]),
             (lanes.PUT_QUOTAS, counted),
             (lanes.ADD_USAGE, [usage_columns(row) for row in self._usage]),
+            (lanes.DELETE_CACHES, list(self._dropped)),
+            (lanes.DELETE_CONTENTS, list(self._dropped)),
+            (lanes.PUT_CACHES, [cache_columns(self.caches[key]) for key in self._changed]),
+            (lanes.INSERT_CONTENTS, [(*key, content) for key, content in self._kept.items()]),
         ]
         return [(statement, rows) for statement, rows in work if rows]
 
@@ -336,6 +369,7 @@ class Hot:
         new = {(each.project, each.begins) for each in needs if each.begins and not each.request}
         looked = [each for each in held if each not in new]  # who is new here holds here
         receipts = [(each.receipt,) for each in needs if each.receipt]
+        caches = dict.fromkeys((each.project,) for each in needs if each.caches)
         wanted = (
             Wanted(tables.quotas, ("project", "model", "state"), ("project", "model"), list(models)),
             Wanted(tables.holds, ("project", "request", "seq"), ("project", "request"), looked),
@@ -343,6 +377,7 @@ class Hot:
             Wanted(tables.keys, ("id", "expires_ms", "revoked_ms"), ("id",), [(each,) for each in keys]),
             Wanted(tables.transfers, Transfer.__struct_fields__, ("project", "id"), past),
             Wanted(tables.usage, ("id",), ("id",), receipts),
+            Wanted(tables.caches, CACHE_COLUMNS, ("project",), list(caches)),
         )
         durable = any(each.durable for each in needs)
         rows, found = lane.load(projects, wanted, durable=durable)
@@ -351,14 +386,30 @@ class Hot:
             rows, found = lane.load(projects, wanted, durable=durable)
         room.balances = {balance.project: balance for balance in map(balance_of, rows)}
         room.now_ms = self._now_ms()  # whoever waited for a lock must not act on an older time
-        counted, open_, stood, known, told, written = found
+        counted, open_, stood, known, told, written, kept = found
+        room.caches = {(row.project, row.id): row for row in map(cache_of, kept)}
         room.receipts = {row[0] for row in written}
         room.states = {(project, model): decode(bytes(state)) for project, model, state in counted}
         room.open = set(open_)
         room.standings = {row[0]: self._standing(row) for row in stood}
         room.keys = {id_: KeyState(expires, revoked) for id_, expires, revoked in known}
-        room.pasts = _pasts(told)
+        room.pasts = self._pasts(lane, told)
         return room
+
+    def _pasts(self, lane: Lane, told: list[Row]) -> dict[tuple[str, str], Past]:
+        """Return what is known of requests; of one that was tried very often, more is read."""
+        pasts, first = _pasts(told), 1
+        while True:
+            last = first + ATTEMPTS_AT_ONCE - 1
+            tried = [
+                key for key, past in pasts.items() if past.hold is not None and past.hold.attempt == last
+            ]
+            if not tried:
+                return pasts
+            first += ATTEMPTS_AT_ONCE
+            values = [(project, id_) for project, request in tried for id_ in ids_of(request, first)]
+            told += lane.more(Wanted(tables.transfers, Transfer.__struct_fields__, ("project", "id"), values))
+            pasts = _pasts(told)
 
     def _standing(self, row: Row) -> Standing:
         """Return how a project stands; rows seldom change, so what they say is kept."""

@@ -43,6 +43,9 @@ class Lane(Protocol):
         durable: the commit is on the disk when it returns; otherwise soon after.
         """
 
+    def more(self, wanted: Wanted) -> list[Row]:
+        """Return further rows, in the transaction that :meth:`load` has begun."""
+
     def write(self, work: Sequence[tuple[Statement, Sequence[Row]]]) -> None:
         """Do statements, each for many rows, and commit."""
 
@@ -77,6 +80,10 @@ ADD_USAGE = Statement("add", tables.usage)
 ADD_BALANCES = Statement("add", tables.balances)
 PUT_BALANCES = Statement("put", tables.balances)
 PUT_QUOTAS = Statement("put", tables.quotas)
+PUT_CACHES = Statement("put", tables.caches)
+DELETE_CACHES = Statement("delete", tables.caches)
+INSERT_CONTENTS = Statement("insert", tables.cache_contents)
+DELETE_CONTENTS = Statement("delete", tables.cache_contents)
 
 CHECKPOINT_PAGES = 20_000
 """Requests should not wait for checkpoints: ``Database.checkpoint`` makes them. Here one is made only if that
@@ -136,6 +143,10 @@ class SqliteLane:
         values = [(project,) for project in projects]
         locked = Wanted(tables.balances, BALANCE_COLUMNS, ("project",), values)
         return self._read(locked), [self._read(each) for each in wanted]
+
+    def more(self, wanted: Wanted) -> list[Row]:
+        """See :class:`Lane`."""
+        return self._read(wanted)
 
     def _read(self, wanted: Wanted) -> list[Row]:
         rows: list[Row] = []

@@ -10,7 +10,10 @@ from geminid.store.tables import outbox
 
 
 class Message(msgspec.Struct, frozen=True, kw_only=True):
-    """A body for an address. due_ms: when it is next tried. fault: why it could not be sent, in words."""
+    """A body for an address. due_ms: when it is next tried. fault: why it could not be sent, in words.
+
+    guarded: a caller gave the address, so it is sent to public ones alone.
+    """
 
     id: str
     project: str
@@ -20,13 +23,15 @@ class Message(msgspec.Struct, frozen=True, kw_only=True):
     due_ms: int
     attempts: int = 0
     fault: str = ""
+    guarded: bool = False
 
 
 def add(connection: Connection, message: Message) -> None:
     """Insert a message, once for each id."""
     try:
         with connection.begin_nested():
-            connection.execute(outbox.insert().values(**msgspec.structs.asdict(message)))
+            values = {**msgspec.structs.asdict(message), "guarded": int(message.guarded)}
+            connection.execute(outbox.insert().values(**values))
     except IntegrityError:
         pass  # it waits already
 
@@ -36,7 +41,8 @@ def take(connection: Connection, now_ms: int, until_ms: int, count: int) -> tupl
     wanted = select(outbox).where(outbox.c.due_ms <= now_ms).order_by(outbox.c.due_ms).limit(count)
     if connection.dialect.name != "sqlite":
         wanted = wanted.with_for_update(skip_locked=True)
-    found = tuple(Message(**row._mapping) for row in connection.execute(wanted))
+    rows = (dict(row._mapping) for row in connection.execute(wanted))
+    found = tuple(Message(**{**row, "guarded": bool(row["guarded"])}) for row in rows)
     ids = [each.id for each in found]
     connection.execute(update(outbox).where(outbox.c.id.in_(ids)).values(due_ms=until_ms))
     return found

@@ -7,6 +7,10 @@ from sqlalchemy import Connection, delete, insert, select, update
 
 from geminid.store.tables import owners
 
+LASTING = "lasting"
+"""Stands in the place of a process for holds that outlive every process: of what is kept, such as cached
+contents. Whoever ends what is kept ends them, in the same transaction."""
+
 
 class Owner(msgspec.Struct, frozen=True, kw_only=True):
     """A process. born_ms: when it was started, which tells it from a later one of the same number."""

@@ -81,6 +81,12 @@ class PostgresLane:
         balances = _rows(results, len(projects), tables.balances, BALANCE_COLUMNS)
         return balances, [_rows(results, len(each.values), each.table, each.columns) for each in wanted]
 
+    def more(self, wanted: Wanted) -> list[Row]:
+        """See :class:`geminid.store.lanes.Lane`."""
+        text, write = self._select(wanted), _writers(wanted.table.name, wanted.keys)
+        results = iter(self._exchange([(text, _params(write, value)) for value in wanted.values]))
+        return _rows(results, len(wanted.values), wanted.table, wanted.columns)
+
     def write(self, work: Sequence[tuple[Statement, Sequence[Row]]]) -> None:
         """See :class:`geminid.store.lanes.Lane`."""
         commands: list[Command] = []

@@ -5,7 +5,7 @@ Times of files are microseconds since 1970 and sizes are bytes, all whole number
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, Column, Index, Integer, LargeBinary, MetaData, String, Table, Text
+from sqlalchemy import BigInteger, Column, Index, Integer, LargeBinary, MetaData, String, Table, Text, text
 
 metadata = MetaData()
 
@@ -25,6 +25,7 @@ files = Table(
     Column("duration_ms", BigInteger),
     Column("fault", Text, nullable=False),
     Column("blob", String(64), nullable=False),
+    Column("source", String(16), nullable=False, server_default="uploaded"),
     Index("files_by_creation", "project", "created_us", "id"),
     Index("files_by_expiry", "expires_us"),
 )
@@ -237,7 +238,21 @@ usage = Table(
     Column("took_ms", BigInteger, nullable=False),
     Column("settled_ms", BigInteger, nullable=False),
     Column("entry", BigInteger),
+    Column("verb", String(16), nullable=False, server_default="generate"),
+    Column("cache", String(40), nullable=False, server_default=""),
+    Column("cached_image_tokens", BigInteger, nullable=False, server_default="0"),
+    Column("cached_video_tokens", BigInteger, nullable=False, server_default="0"),
+    Column("cached_audio_tokens", BigInteger, nullable=False, server_default="0"),
+    Column("cached_document_tokens", BigInteger, nullable=False, server_default="0"),
+    Column("saved_nano", BigInteger, nullable=False, server_default="0"),
     Index("usage_by_time", "project", "settled_ms", "id"),
+    Index(
+        "usage_by_cache",
+        "project",
+        "cache",
+        sqlite_where=text("cache <> ''"),
+        postgresql_where=text("cache <> ''"),
+    ),
 )
 
 usage_hours = Table(
@@ -261,9 +276,14 @@ usage_hours = Table(
     Column("video_tokens", BigInteger, nullable=False),
     Column("audio_tokens", BigInteger, nullable=False),
     Column("document_tokens", BigInteger, nullable=False),
+    Column("cached_image_tokens", BigInteger, nullable=False, server_default="0"),
+    Column("cached_video_tokens", BigInteger, nullable=False, server_default="0"),
+    Column("cached_audio_tokens", BigInteger, nullable=False, server_default="0"),
+    Column("cached_document_tokens", BigInteger, nullable=False, server_default="0"),
     Column("cost_nano", BigInteger, nullable=False),
     Column("credits_nano", BigInteger, nullable=False),
     Column("unpaid_nano", BigInteger, nullable=False),
+    Column("saved_nano", BigInteger, nullable=False, server_default="0"),
 )
 
 usage_hour_lines = Table(
@@ -304,6 +324,7 @@ outbox = Table(
     Column("due_ms", BigInteger, nullable=False),
     Column("attempts", BigInteger, nullable=False),
     Column("fault", Text, nullable=False),
+    Column("guarded", BigInteger, nullable=False, server_default="0"),
     Index("outbox_by_due", "due_ms"),
 )
 
@@ -315,4 +336,75 @@ owners = Table(
     Column("pid", BigInteger, nullable=False),
     Column("born_ms", BigInteger, nullable=False),
     Column("heartbeat_ms", BigInteger, nullable=False),
+)
+
+# ---- cached contents; their times are nanoseconds since 1970 -----------------------------------------------
+
+caches = Table(
+    "caches",
+    metadata,
+    Column("project", String(64), primary_key=True),
+    Column("id", String(40), primary_key=True),
+    Column("model", String(128), nullable=False),
+    Column("asked", String(256), nullable=False),
+    Column("display_name", String(512), nullable=False),
+    Column("key_id", String(40), nullable=False),
+    Column("key_name", String(128), nullable=False),
+    Column("prompt_tokens", BigInteger, nullable=False),
+    Column("image_tokens", BigInteger, nullable=False),
+    Column("video_tokens", BigInteger, nullable=False),
+    Column("audio_tokens", BigInteger, nullable=False),
+    Column("document_tokens", BigInteger, nullable=False),
+    Column("nano_per_million", BigInteger),
+    Column("holds", BigInteger, nullable=False),
+    Column("created_ns", BigInteger, nullable=False),
+    Column("updated_ns", BigInteger, nullable=False),
+    Column("expires_ns", BigInteger, nullable=False),
+    Index("caches_by_creation", "project", "created_ns", "id"),
+    Index("caches_by_expiry", "expires_ns"),
+)
+
+cache_contents = Table(
+    "cache_contents",
+    metadata,
+    Column("project", String(64), primary_key=True),
+    Column("id", String(40), primary_key=True),
+    Column("value", LargeBinary, nullable=False),
+)
+
+# ---- batches; their times are milliseconds since 1970 ----------------------------------------------------
+
+batches = Table(
+    "batches",
+    metadata,
+    Column("project", String(64), primary_key=True),
+    Column("id", String(40), primary_key=True),
+    Column("model", String(256), nullable=False),
+    Column("kind", String(16), nullable=False),
+    Column("display_name", String(512), nullable=False),
+    Column("priority", BigInteger, nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("file_id", String(40), nullable=False),
+    Column("lines", BigInteger, nullable=False),
+    Column("succeeded", BigInteger, nullable=False),
+    Column("failed", BigInteger, nullable=False),
+    Column("tokens", BigInteger, nullable=False),
+    Column("created_ms", BigInteger, nullable=False),
+    Column("updated_ms", BigInteger, nullable=False),
+    Column("ended_ms", BigInteger),
+    Column("deadline_ms", BigInteger, nullable=False),
+    Column("output_id", String(40), nullable=False),
+    Column("output", BigInteger, nullable=False),
+    Column("fault_code", String(32), nullable=False),
+    Column("fault", Text, nullable=False),
+    Column("note", Text, nullable=False),
+    Column("webhook", Text, nullable=False),
+    Column("key_id", String(40), nullable=False),
+    Column("key_name", String(128), nullable=False),
+    Column("blob", String(40), nullable=False),
+    Column("owner", String(64), nullable=False),
+    Column("closed", BigInteger, nullable=False),
+    Column("deleted_ms", BigInteger),
+    Index("batches_by_creation", "project", "created_ms", "id"),
+    Index("batches_by_closing", "closed", "ended_ms"),
 )

@@ -7,7 +7,7 @@ row is never changed; it is removed when it is older than the caller wants to ke
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 from sqlalchemy import Connection, Row, Table, and_, delete, func, or_, select
@@ -19,6 +19,11 @@ from geminid.core.usage import Usage
 from geminid.store.tables import usage
 
 MODALITIES: tuple[Modality, ...] = ("text", "image", "video", "audio", "document")
+
+
+UsageVerb = Literal["generate", "embed", "cache", "storage"]
+"""What a row is of: an answer, vectors, the making of cached contents, keeping them. The last is no request
+of anybody's: it is written when they end."""
 
 
 class UsageRow(msgspec.Struct, frozen=True, kw_only=True):
@@ -35,6 +40,8 @@ class UsageRow(msgspec.Struct, frozen=True, kw_only=True):
     did not come to that, or where nobody tells. took_ms: until its end.
     settled_ms: when this was written, which is the time it is booked under. entry: the number of the entry
     of the ledger that charged it; None when no credits paid for it.
+    verb: what it was. cache: the cached contents that it made, used, or kept. saved_nano: by how much more
+    its cached tokens would have cost as fresh ones.
     """
 
     id: str
@@ -61,6 +68,9 @@ class UsageRow(msgspec.Struct, frozen=True, kw_only=True):
     took_ms: int = 0
     settled_ms: int = 0
     entry: int | None = None
+    verb: UsageVerb = "generate"
+    cache: str = ""
+    saved_nano: Nano = 0
 
 
 _ENCODER = msgspec.json.Encoder()
@@ -106,6 +116,10 @@ def columns(row: UsageRow) -> tuple[Any, ...]:
         row.took_ms,
         row.settled_ms,
         row.entry,
+        row.verb,
+        row.cache,
+        *(tokens.cached_media.get(kind, 0) for kind in MODALITIES[1:]),
+        row.saved_nano,
     )
 
 
@@ -169,12 +183,14 @@ def _row(row: Row[*tuple[Any, ...]]) -> UsageRow:
     said = dict(row._mapping)
     text: dict[Modality, int] = {kind: said.pop(f"{kind}_tokens") for kind in MODALITIES}
     tokens = {kind: said.pop(f"{kind}_tokens") for kind in ("prompt", "cached", "candidates", "thoughts")}
+    cached: dict[Modality, int] = {kind: said.pop(f"cached_{kind}_tokens") for kind in MODALITIES[1:]}
     media: dict[Modality, int] = {kind: n for kind, n in text.items() if n and kind != "text"}
+    cached_media = {kind: n for kind, n in cached.items() if n}
     return UsageRow(
         **{
             **said,
             "labels": _LABELS.decode(said["labels"]),
             "lines": _LINES.decode(said["lines"]),
-            "usage": Usage(**tokens, media=media),
+            "usage": Usage(**tokens, media=media, cached_media=cached_media),
         }
     )

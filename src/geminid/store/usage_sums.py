@@ -18,7 +18,6 @@ from sqlalchemy import (
     case,
     cast,
     func,
-    literal,
     literal_column,
     select,
 )
@@ -27,16 +26,21 @@ from geminid.billing.rating import CostLine, Item
 from geminid.core.money import Nano
 from geminid.core.price import ModalityClass
 from geminid.store.tables import transfers, usage, usage_hour_lines, usage_hours
-from geminid.store.usage import MODALITIES, UsageRow, page, projects
+from geminid.store.usage import MODALITIES, UsageRow, UsageVerb, page, projects
 
 HOUR_MS = 3_600_000
 PAGE_ROWS = 1_000
-TOKENS = ("prompt", "cached", "candidates", "thoughts", *MODALITIES)
+TOKENS = (
+    *("prompt", "cached", "candidates", "thoughts"),
+    *MODALITIES,
+    *(f"cached_{kind}" for kind in MODALITIES[1:]),
+)
 """What is counted of tokens, in the order of the columns."""
 
 Dimension = str
 """``project``, ``model``, ``tier``, ``key_id``, ``key_name``, ``outcome``, or ``label:NAME``."""
 LABEL = "label:"
+STORAGE: UsageVerb = "storage"
 FORGOTTEN = "?"
 """The value of every label of what is kept by the hour, and of those that a database cannot say."""
 
@@ -44,8 +48,9 @@ FORGOTTEN = "?"
 class Total(msgspec.Struct, frozen=True, kw_only=True):
     """What some requests were together.
 
-    unpriced: those of them that have no price. tokens: by the words of :data:`TOKENS`. cost_nano: what is
-    paid for them, credits_nano: the part that credits paid, unpaid_nano: what nobody pays.
+    requests: how many, to which the keeping of cached contents does not count. unpriced: those of them that
+    have no price. tokens: by the words of :data:`TOKENS`. cost_nano: what is paid for them, credits_nano: the
+    part that credits paid, unpaid_nano: what nobody pays, saved_nano: what cached tokens saved.
     """
 
     requests: int = 0
@@ -54,6 +59,7 @@ class Total(msgspec.Struct, frozen=True, kw_only=True):
     cost_nano: Nano = 0
     credits_nano: Nano = 0
     unpaid_nano: Nano = 0
+    saved_nano: Nano = 0
 
     def __add__(self, other: Total) -> Total:
         return Total(
@@ -63,6 +69,7 @@ class Total(msgspec.Struct, frozen=True, kw_only=True):
             cost_nano=self.cost_nano + other.cost_nano,
             credits_nano=self.credits_nano + other.credits_nano,
             unpaid_nano=self.unpaid_nano + other.unpaid_nano,
+            saved_nano=self.saved_nano + other.saved_nano,
         )
 
 
@@ -95,7 +102,7 @@ class Mismatch(NamedTuple):
 
 
 _SUMMED = ("requests", "unpriced", *(f"{word}_tokens" for word in TOKENS))
-_AMOUNTS = ("cost_nano", "credits_nano", "unpaid_nano")
+_AMOUNTS = ("cost_nano", "credits_nano", "unpaid_nano", "saved_nano")
 
 
 def totals(
@@ -114,7 +121,7 @@ def totals(
         for name in (project,) if project else projects(connection, table):  # as the index is ordered
             for row in connection.execute(wanted.where(table.c.project == name)):
                 _add(sums, tuple(row[: len(by)]), tuple(map(int, row[len(by) :])))
-    return {key: total for key, total in sums.items() if total.requests}
+    return {key: total for key, total in sums.items() if total.requests or total.cost_nano}
 
 
 def lines(connection: Connection, project: str, from_ms: int, until_ms: int) -> dict[LineKey, LineSum]:
@@ -201,12 +208,13 @@ def _row_figures() -> tuple[ColumnElement[Any], ...]:
     """What a row adds to the sums, in the order of the columns of hours."""
     cost = func.coalesce(usage.c.cost_nano, 0)
     return (
-        literal(1),
-        case((usage.c.cost_nano.is_(None), 1), else_=0),
+        case((usage.c.verb == STORAGE, 0), else_=1),
+        case((usage.c.cost_nano.is_(None) & (usage.c.verb != STORAGE), 1), else_=0),
         *(usage.c[f"{word}_tokens"] for word in TOKENS),
         cost,
         case((usage.c.entry.is_not(None), cost), else_=0),
         usage.c.unpaid_nano,
+        usage.c.saved_nano,
     )
 
 
@@ -214,14 +222,15 @@ def _figures(row: UsageRow) -> tuple[int, ...]:
     tokens, cost = row.usage, row.cost_nano or 0
     text = tokens.prompt - sum(tokens.media.values())
     media = (tokens.media.get(kind, 0) for kind in MODALITIES[1:])
-    counts = (tokens.prompt, tokens.cached, tokens.candidates, tokens.thoughts, text, *media)
-    paid = cost if row.entry is not None else 0
-    return (1, int(row.cost_nano is None), *counts, cost, paid, row.unpaid_nano)
+    cached = (tokens.cached_media.get(kind, 0) for kind in MODALITIES[1:])
+    counts = (tokens.prompt, tokens.cached, tokens.candidates, tokens.thoughts, text, *media, *cached)
+    paid, one = cost if row.entry is not None else 0, int(row.verb != STORAGE)
+    return (one, one * (row.cost_nano is None), *counts, cost, paid, row.unpaid_nano, row.saved_nano)
 
 
 def _add(sums: dict[tuple[str, ...], Total], key: tuple[str, ...], figures: tuple[int, ...]) -> None:
     requests, unpriced, *rest = figures
-    counts, (cost, credits_, unpaid) = rest[: len(TOKENS)], rest[len(TOKENS) :]
+    counts, (cost, credits_, unpaid, saved) = rest[: len(TOKENS)], rest[len(TOKENS) :]
     more = Total(
         requests=requests,
         unpriced=unpriced,
@@ -229,6 +238,7 @@ def _add(sums: dict[tuple[str, ...], Total], key: tuple[str, ...], figures: tupl
         cost_nano=cost,
         credits_nano=credits_,
         unpaid_nano=unpaid,
+        saved_nano=saved,
     )
     sums[key] = sums[key] + more if key in sums else more
 

@@ -19,6 +19,7 @@ from geminid.config import FilesConfig, ServerConfig
 from geminid.core.card import ModelCard
 from geminid.core.errors import Internal, NotFound, Problem
 from geminid.engines.protocol import Engine
+from geminid.service.embed import Embeddings
 from geminid.service.files import Files
 from geminid.service.generate import Generator
 from geminid.service.signatures import Signer
@@ -41,6 +42,10 @@ CORS_HEADERS = (
     "x-geminid-receipt",
     "x-geminid-cost-nano",
     "x-geminid-cost-bound-nano",
+    "x-geminid-batch-position",
+    "x-geminid-batch-eta-s",
+    "x-geminid-batch-deadline",
+    "x-geminid-batch-note",
     "location",
     "range",
 )
@@ -66,10 +71,13 @@ def build(
     storage: Storage,
     doorkeeper: Doorkeeper,
     more: Sequence[BaseRoute] = (),
+    first: Sequence[BaseRoute] = (),
+    embeddings: Embeddings | None = None,
 ) -> Starlette:
     """Return the application that serves ``generator``; ``card`` is the model that readiness means.
 
-    more: routes beside Google's, such as those of administration.
+    more: routes beside Google's, such as those of administration. first: routes that are looked at before all
+    others, such as verbs of models that have a file of their own. embeddings: None where nothing is embedded.
     """
     health = _Health(engine, card, telemetry)
     cors = Middleware(
@@ -83,7 +91,8 @@ def build(
     app = Starlette(
         routes=[
             *health.routes(),
-            *GeminiApi(generator, signer, doorkeeper, config).routes(),
+            *first,
+            *GeminiApi(generator, signer, doorkeeper, config, embeddings).routes(),
             *file_routes(storage, doorkeeper),
             *more,
         ],

@@ -24,7 +24,8 @@ from geminid.config import ServerConfig
 from geminid.core.caller import Caller, Verb
 from geminid.core.errors import InvalidArgument, Problem, UnknownModel
 from geminid.core.events import fold
-from geminid.service.generate import Generation, Generator
+from geminid.service.embed import Embeddings, counted_request
+from geminid.service.generate import Counted, Generation, Generator
 from geminid.service.signatures import Signer
 from geminid.web.auth import Doorkeeper
 from geminid.web.body import read_body
@@ -74,8 +75,15 @@ class GeminiApi:
     """The routes of one server."""
 
     def __init__(
-        self, generator: Generator, signer: Signer, doorkeeper: Doorkeeper, config: ServerConfig
+        self,
+        generator: Generator,
+        signer: Signer,
+        doorkeeper: Doorkeeper,
+        config: ServerConfig,
+        embeddings: Embeddings | None = None,
     ) -> None:
+        """embeddings: counts the tokens of models that embed, where there are any."""
+        self._embeddings = embeddings
         self._generator = generator
         self._signer = signer
         self._doorkeeper = doorkeeper
@@ -114,7 +122,7 @@ class GeminiApi:
         name = request.path_params["name"]
         try:
             await self._doorkeeper.admit(request, "models", name)
-            return reply(models.write_model(self._generator.served.resolve(name), name))
+            return reply(models.write_model(self._generator.served.find(name), name))
         except Problem as problem:
             return refusal(problem, "getModel", version)
 
@@ -130,7 +138,7 @@ class GeminiApi:
             if verb not in VERBS:
                 raise UnknownModel(model or verb)
             body = await read_body(request, self._config.body_bytes_max)
-            deadline_ms, own = self._deadline_ms(request)
+            deadline_ms, own = deadline_of(self._config, request)
             call = Call(request, receive, send, model, version, body, deadline_ms, own, caller)
             await VERBS[verb](self, call)
         except ClientGone:
@@ -169,13 +177,18 @@ class GeminiApi:
 
     async def _count(self, call: Call) -> None:
         read = await self._read(count.read_request, call, counting=True)
-        work = self._generator.count(read.request, call.caller, deadline_ms=call.deadline_ms)
-        counted = await while_listening(call.receive, work)
+        counted = await while_listening(call.receive, self._counted(call, read))
         headers = [VARY]
         if counted.bound_nano is not None:
             headers.append((BOUND_HEADER, str(counted.bound_nano)))
         answer = reply(count.write_answer(counted.usage), headers)
         await answer(call.request.scope, call.receive, call.send)
+
+    async def _counted(self, call: Call, read: ReadRequest) -> Counted:
+        if self._embeddings is not None and self._embeddings.embeds(call.model):
+            request = counted_request(read.request)
+            return await self._embeddings.count(request, call.caller, deadline_ms=call.deadline_ms)
+        return await self._generator.count(read.request, call.caller, deadline_ms=call.deadline_ms)
 
     def _opened(
         self, call: Call, read: ReadRequest, *, whole: bool = False
@@ -185,7 +198,7 @@ class GeminiApi:
             call.caller,
             deadline_ms=call.deadline_ms,
             own_deadline=call.own_deadline,
-            request_id=_request_id(call.request),
+            request_id=request_id_of(call.request),
             whole=whole,
             traceparent=call.request.headers.get("traceparent", ""),
         )
@@ -199,25 +212,7 @@ class GeminiApi:
         return await asyncio.to_thread(read) if slow else read()
 
     def _reading(self, model: str, counting: bool) -> Reading:
-        """Return how a body is read; what is only counted may be a slice of a history, unsigned."""
-        manner = manner_of(model)
-        if counting or self._config.signatures == "accept":
-            manner = msgspec.structs.replace(manner, signatures_checked=False)
-        return Reading(strict=self._config.strict, manner=manner, genuine=self._signer.genuine)
-
-    def _deadline_ms(self, request: Request) -> tuple[int, bool]:
-        """Return how long a request may take, and whether that is the caller's wish."""
-        asked = request.headers.get("x-server-timeout")
-        if asked is None:
-            return self._config.request_ms_max, False
-        try:
-            seconds = float(asked)
-        except ValueError:
-            seconds = -1
-        if not 0 < seconds < float("inf"):
-            raise InvalidArgument(f"X-Server-Timeout must be a positive number of seconds, not {asked!r}.")
-        most = self._config.request_ms_max
-        return (int(seconds * 1000), True) if seconds * 1000 < most else (most, False)
+        return reading_of(self._config, self._signer, model, counting=counting)
 
 
 VERBS: dict[str, Answering] = {
@@ -225,6 +220,29 @@ VERBS: dict[str, Answering] = {
     "streamGenerateContent": GeminiApi._stream,
     "countTokens": GeminiApi._count,
 }
+
+
+def reading_of(config: ServerConfig, signer: Signer, model: str, *, counting: bool = False) -> Reading:
+    """Return how a body is read; what is only counted may be a slice of a history, unsigned."""
+    manner = manner_of(model)
+    if counting or config.signatures == "accept":
+        manner = msgspec.structs.replace(manner, signatures_checked=False)
+    return Reading(strict=config.strict, manner=manner, genuine=signer.genuine)
+
+
+def deadline_of(config: ServerConfig, request: Request) -> tuple[int, bool]:
+    """Return how long a request may take, and whether that is the caller's wish. Raises InvalidArgument."""
+    asked = request.headers.get("x-server-timeout")
+    if asked is None:
+        return config.request_ms_max, False
+    try:
+        seconds = float(asked)
+    except ValueError:
+        seconds = -1
+    if not 0 < seconds < float("inf"):
+        raise InvalidArgument(f"X-Server-Timeout must be a positive number of seconds, not {asked!r}.")
+    most = config.request_ms_max
+    return (int(seconds * 1000), True) if seconds * 1000 < most else (most, False)
 
 
 class _Endpoint:
@@ -251,7 +269,11 @@ def _headers(read: ReadRequest, generation: Generation) -> tuple[tuple[str, str]
     return tuple(named)
 
 
-def _request_id(request: Request) -> str:
+def request_id_of(request: Request) -> str:
+    """Return the caller's own name for a request, as it is charged, empty for none.
+
+    Raises InvalidArgument.
+    """
     said = request.headers.get(REQUEST_HEADER, "")
     if said and not REQUEST_ID.fullmatch(said):
         raise InvalidArgument(f"{REQUEST_HEADER} must be 1 to 100 of the characters A-Z a-z 0-9 . _ : -")

@@ -120,7 +120,6 @@ proves('errors · a setting out of its range', 'is a 400', async () => {
 proves('errors · a field that is not supported', 'is a 400 with its path', async () => {
   const settings = {
     tools: [{ googleSearch: {} }],
-    cachedContent: 'cachedContents/x',
     responseMimeType: 'application/xml',
     responseModalities: ['IMAGE'],
   };

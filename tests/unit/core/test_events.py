@@ -1,4 +1,13 @@
-from geminid.core.events import Candidate, Finished, FinishReason, Started, TextDelta, TokenLogprob, fold
+from geminid.core.events import (
+    Candidate,
+    Finished,
+    FinishReason,
+    PrefixFound,
+    Started,
+    TextDelta,
+    TokenLogprob,
+    fold,
+)
 from geminid.core.usage import Usage
 
 
@@ -33,3 +42,9 @@ async def test_a_candidate_that_said_nothing_is_still_in_the_answer():
 
 def test_total_counts_cached_tokens_once():
     assert Usage(prompt=10, cached=8, candidates=2, thoughts=3).total == 15
+
+
+async def test_what_was_found_of_the_prompt_counts_as_cached():
+    events = (Started(Usage(prompt=9, cached=2)), PrefixFound(3, {"audio": 1}), Finished(FinishReason.STOP))
+    usage = (await fold(stream(*events))).usage
+    assert usage == Usage(prompt=9, cached=5, cached_media={"audio": 1})

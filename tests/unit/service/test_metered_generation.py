@@ -8,7 +8,7 @@ import pytest
 import make
 from geminid.catalog.served import Served
 from geminid.core.errors import DeadlineExceeded, OutOfCredits, Problem, Unavailable
-from geminid.core.events import Finished, FinishReason, Started, TextDelta, fold
+from geminid.core.events import Finished, FinishReason, PrefixFound, Started, TextDelta, fold
 from geminid.core.usage import Usage
 from geminid.engines.protocol import Events
 from geminid.engines.scripted import Rule, ScriptedEngine
@@ -103,6 +103,28 @@ async def test_what_was_produced_and_not_read_is_paid_as_well(home):
     found = await row(home)
     assert found.usage == Usage(prompt=1, candidates=9, thoughts=4)
     assert found.cost_nano == 1_000 + 13 * 2_000
+
+
+@pytest.mark.parametrize("read", [0, 1, 2])
+async def test_what_was_found_of_the_prompt_is_a_discount_also_when_nobody_reads_of_it(home, read):
+    class Found:
+        @asynccontextmanager
+        async def generate(self, card, request):
+            async def events():
+                yield Started(Usage(prompt=10))
+                yield PrefixFound(4)
+                yield TextDelta("a", 1)
+                yield TextDelta("b", 1)
+
+            yield Events(events(), lambda: Usage(candidates=2, cached=4))
+
+    with pytest.raises(asyncio.CancelledError):
+        async with generator(home, Found()).generate(make.request(), home.caller) as generation:
+            for _ in range(read):
+                await anext(generation.events)
+            raise asyncio.CancelledError
+    found = await row(home)
+    assert found.usage == Usage(prompt=10 if read else 0, cached=4 if read else 0, candidates=2)
 
 
 @pytest.mark.parametrize(("text", "outcome"), [("break", "UNAVAILABLE"), ("empty", "empty")])

@@ -13,12 +13,14 @@ import make
 from geminid.core.card import ModelCard
 from geminid.core.content import Blob, FileRef, Look, Picture, Text, ToolCall, ToolResult, Turn
 from geminid.core.errors import InvalidArgument, PermissionDenied, Unavailable
+from geminid.core.events import PrefixFound, Started, TextDelta
 from geminid.core.usage import Usage
 from geminid.media.bounds import Bounds
 from geminid.media.faults import Unreadable
 from geminid.media.library import Library, Maker
 from geminid.media.reading import Measures, Passage, Reading, Still
-from geminid.service.resolve import Located, Resolver
+from geminid.service import generate
+from geminid.service.resolve import Located, Resolved, Resolver
 
 CARD = ModelCard(
     name="m", title="", engine="scripted", context_tokens_max=9, input_tokens_max=9, output_tokens_max=9
@@ -229,3 +231,14 @@ async def test_in_googles_figures_an_office_document_counts_by_its_text(resolver
     resolved = await resolver(pool, "google").resolve(asking(PNG), CARD, "default")
     assert resolved.request.turns[0].parts == (Text("\nwords\n", "text"),)
     assert resolved.told(Usage(prompt=30)) == Usage(prompt=30)
+
+
+async def test_what_was_found_of_media_is_not_told_where_they_are_counted_by_other_figures():
+    async def events():
+        yield Started(Usage(prompt=20, media={"image": 8}))
+        yield PrefixFound(12, {"image": 5})
+        yield TextDelta("a", 1)
+
+    resolved = Resolved(request=make.request(), figures={"image": 258})
+    told = [event async for event in generate._told(events(), resolved)]
+    assert told == [Started(Usage(prompt=270, media={"image": 258})), PrefixFound(7), TextDelta("a", 1)]

@@ -69,7 +69,11 @@ async def test_a_receipt_says_what_a_request_was(client):
             "candidates": 3,
             "thoughts": 0,
             "promptByModality": {"text": 6, "image": 4},
+            "cachedByModality": {},
         },
+        "verb": "generate",
+        "cache": "",
+        "saved": "0",
         "lines": [
             {"item": "prompt", "modality": "text", "quantity": 10, "perMillion": "1", "cost": "0.00001"}
         ],

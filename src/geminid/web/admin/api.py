@@ -17,7 +17,7 @@ from starlette.routing import BaseRoute, Route
 from geminid.core.errors import InvalidArgument, PermissionDenied, Problem, Unauthenticated
 from geminid.service.administration import Administration
 from geminid.service.tokens import Token
-from geminid.web.admin import budgets, catalogue, credit, keys, projects, usage
+from geminid.web.admin import batches, budgets, caches, catalogue, credit, keys, projects, usage
 from geminid.web.admin.call import Call, Handler
 from geminid.web.auth import bearer
 from geminid.web.body import read_body
@@ -37,6 +37,8 @@ HANDLERS: Mapping[str, Handler] = {
     **catalogue.HANDLERS,
     **usage.HANDLERS,
     **budgets.HANDLERS,
+    **caches.HANDLERS,
+    **batches.HANDLERS,
 }
 """What each operation does, by its id."""
 

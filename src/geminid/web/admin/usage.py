@@ -117,14 +117,23 @@ def receipt_of(row: UsageRow) -> wire.Receipt:
         settle_time=time_of(row.settled_ms),
         took_ms=row.took_ms,
         phases=_phases(kept_phases(row)),
+        verb=row.verb,
+        cache=row.cache,
+        saved=dollars_of(row.saved_nano),
     )
 
 
 def total_of(total: Total) -> wire.UsageTotal:
     """Return a sum as it is told."""
-    words = ("prompt", "cached", "candidates", "thoughts")
-    media = {kind: total.tokens[kind] for kind in MEDIA if total.tokens.get(kind)}
-    usage = Usage(**{word: total.tokens.get(word, 0) for word in words}, media=media)
+    tokens = total.tokens
+    usage = Usage(
+        prompt=tokens.get("prompt", 0),
+        cached=tokens.get("cached", 0),
+        candidates=tokens.get("candidates", 0),
+        thoughts=tokens.get("thoughts", 0),
+        media={kind: tokens[kind] for kind in MEDIA if tokens.get(kind)},
+        cached_media={kind: n for kind in MEDIA if (n := tokens.get(f"cached_{kind}", 0))},
+    )
     return wire.UsageTotal(
         requests=total.requests,
         unpriced=total.unpriced,
@@ -132,6 +141,7 @@ def total_of(total: Total) -> wire.UsageTotal:
         cost=dollars_of(total.cost_nano),
         credits=dollars_of(total.credits_nano),
         unpaid=dollars_of(total.unpaid_nano),
+        saved=dollars_of(total.saved_nano),
     )
 
 
@@ -228,6 +238,7 @@ def _tokens(usage: Usage) -> wire.Tokens:
         candidates=usage.candidates,
         thoughts=usage.thoughts,
         prompt_by_modality={str(kind): tokens for kind, tokens in usage.by_modality().items()},
+        cached_by_modality={str(kind): tokens for kind, tokens in usage.cached_by_modality().items()},
     )
 
 

@@ -9,11 +9,13 @@ import asyncio
 from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
+from geminid.core.content import Modality
 from geminid.core.money import decimal_dollars
 from geminid.service.recorder import kept_phases
 from geminid.service.usage import UsageRow
 from geminid.wire.tables import Column
 
+MEDIA: tuple[Modality, ...] = ("image", "video", "audio", "document")
 COLUMNS = (
     Column("receipt"),
     Column("project"),
@@ -43,6 +45,13 @@ COLUMNS = (
     Column("entry", "integer"),
     Column("took_ms", "integer"),
     Column("phases_ms", "json"),
+    Column("verb"),
+    Column("cache"),
+    Column("cached_image_tokens", "integer"),
+    Column("cached_video_tokens", "integer"),
+    Column("cached_audio_tokens", "integer"),
+    Column("cached_document_tokens", "integer"),
+    Column("saved", "dollars"),
 )
 
 
@@ -88,6 +97,10 @@ def cells(row: UsageRow) -> tuple[Any, ...]:
         row.entry,
         row.took_ms,
         {phase.name: phase.took_ms for phase in kept_phases(row)},
+        row.verb,
+        row.cache,
+        *(usage.cached_media.get(kind, 0) for kind in MEDIA),
+        row.saved_nano,
     )
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Literal, NamedTuple
 
-from geminid.wire.admin import budgets, catalogue, keys, projects, usage
+from geminid.wire.admin import batches, budgets, caches, catalogue, keys, projects, usage
 from geminid.wire.admin import credits as credit
 from geminid.wire.admin.message import Message
 
@@ -218,6 +218,42 @@ OPERATIONS: tuple[Operation, ...] = (
         "Show the secret with which a project's messages are verified.",
         None,
         budgets.HookSecret,
+    ),
+    Operation(
+        "batches.list",
+        "GET",
+        f"{_PROJECT}/batches",
+        "List a project's batches, the newest first.",
+        None,
+        batches.BatchPage,
+        paged=True,
+    ),
+    Operation("batches.get", "GET", f"{_PROJECT}/batches/{{batch}}", "Show a batch.", None, batches.Batch),
+    Operation(
+        "batches.cancel",
+        "POST",
+        f"{_PROJECT}/batches/{{batch}}/cancel",
+        "End a batch now. What is answered stays, and is paid.",
+        None,
+        batches.Batch,
+    ),
+    Operation(
+        "caches.list",
+        "GET",
+        "/caches",
+        "List cached contents with their use, the newest first.",
+        None,
+        caches.CachePage,
+        paged=True,
+        query=(("project", "Of this project only."),),
+    ),
+    Operation("caches.get", "GET", "/caches/{cache}", "Show cached contents.", None, caches.Cache),
+    Operation(
+        "caches.delete",
+        "DELETE",
+        "/caches/{cache}",
+        "End cached contents now; the time that they were kept is billed.",
+        status=204,
     ),
     Operation(
         "prices.list",

@@ -12,6 +12,7 @@ from geminid.wire.admin.message import Message
 
 Item = Literal["prompt", "cached", "candidates", "thoughts", "storage"]
 PhaseName = Literal["read", "accept", "admit", "queue", "prefill", "decode", "settle"]
+UsageVerb = Literal["generate", "embed", "cache", "storage"]
 EntryKind = Literal["top_up", "grant", "refund", "adjust", "hold", "post", "void", "expire"]
 
 
@@ -23,6 +24,7 @@ class Tokens(Message, frozen=True):
     candidates: int
     thoughts: int
     prompt_by_modality: Annotated[dict[str, int], Meta(description="What is zero is left out.")]
+    cached_by_modality: Annotated[dict[str, int], Meta(description="Likewise.")]
 
 
 class CostLine(Message, frozen=True):
@@ -73,6 +75,15 @@ class Receipt(Message, frozen=True):
     settle_time: Annotated[Time, Meta(description="When it was charged: the time it is booked under.")]
     took_ms: int
     phases: tuple[Phase, ...]
+    verb: Annotated[
+        UsageVerb,
+        Meta(
+            description="`generate`: an answer; `embed`: vectors; `cache`: the making of cached contents; "
+            "`storage`: keeping them until they ended, which is no request."
+        ),
+    ]
+    cache: Annotated[str, Meta(description="The cached contents that it made, used or kept; else empty.")]
+    saved: Annotated[Dollars, Meta(description="By how much more its cached tokens would have cost fresh.")]
 
 
 class ReceiptPage(Message, frozen=True):
@@ -91,6 +102,7 @@ class UsageTotal(Message, frozen=True):
     cost: Dollars
     credits: Annotated[Dollars, Meta(description="The part of the cost that credits paid.")]
     unpaid: Dollars
+    saved: Annotated[Dollars, Meta(description="By how much more cached tokens would have cost fresh.")]
 
 
 class UsageSum(Message, frozen=True):

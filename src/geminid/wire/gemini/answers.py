@@ -137,9 +137,9 @@ def usage_metadata(usage: Usage, telling: Telling = PLAIN) -> UsageMetadata:
         candidates_token_count=usage.candidates,
         total_token_count=usage.total,
         prompt_tokens_details=details(usage.by_modality()),
-        cache_tokens_details=details({"text": usage.cached}),
+        cache_tokens_details=details(usage.cached_by_modality()),
         thoughts_token_count=usage.thoughts,
-        service_tier=ServiceTier(telling.tier),
+        service_tier=None if telling.tier == "batch" else ServiceTier(telling.tier),
         folded_character_count=telling.characters_folded,
     )
 

@@ -10,7 +10,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from geminid.core.content import ToolCall
-from geminid.core.events import Event, Finished, Started, TextDelta, ThoughtDelta, ToolCallMade
+from geminid.core.events import (
+    Event,
+    Finished,
+    PrefixFound,
+    Started,
+    TextDelta,
+    ThoughtDelta,
+    ToolCallMade,
+    usage_of,
+)
 from geminid.core.usage import Usage
 from geminid.wire.gemini import answers
 from geminid.wire.gemini.answers import ENCODER, PLAIN, Sign, Telling
@@ -83,8 +92,8 @@ class ChunkWriter:
         """
         told: dict[int, _Told] = {}
         for event in events:
-            if isinstance(event, Started):
-                self._start(event.usage)
+            if isinstance(event, Started | PrefixFound):
+                self._read(usage_of(event))
             elif self._tells(event):
                 _take(told.setdefault(event.candidate, _Told()), event)
         if not told:
@@ -99,9 +108,9 @@ class ChunkWriter:
         opened.parts += 1
         return self._chunk([Candidate(content=answers.said(delta.text), index=delta.candidate)])
 
-    def _start(self, usage: Usage) -> None:
-        self._prompt = usage
-        self._usage = answers.usage_metadata(usage, self._telling)
+    def _read(self, usage: Usage) -> None:
+        self._prompt += usage
+        self._usage = answers.usage_metadata(self._prompt, self._telling)
 
     def _tells(self, event: ThoughtDelta | TextDelta | ToolCallMade | Finished) -> bool:
         """Count an event, and tell whether there is something in it for the caller."""

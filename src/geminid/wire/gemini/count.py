@@ -45,7 +45,7 @@ def write_answer(usage: Usage) -> bytes:
             total_tokens=usage.total,
             cached_content_token_count=usage.cached,
             prompt_tokens_details=answers.details(usage.by_modality()),
-            cache_tokens_details=answers.details({"text": usage.cached}),
+            cache_tokens_details=answers.details(usage.cached_by_modality()),
         )
     )
 

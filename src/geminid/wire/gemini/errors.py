@@ -90,11 +90,32 @@ TABLE: dict[type[Problem], Row] = {
     errors.ResourceExhausted: Row(429, "RESOURCE_EXHAUSTED", _own_words),
     errors.QuotaExceeded: Row(429, "RESOURCE_EXHAUSTED", _quota_exceeded),
     errors.OutOfCredits: Row(402, "RESOURCE_EXHAUSTED", _own_words),
+    errors.Cancelled: Row(499, "CANCELLED", _own_words),
     errors.Unavailable: Row(503, "UNAVAILABLE", _own_words),
     errors.DeadlineExceeded: Row(504, "DEADLINE_EXCEEDED", _own_words),
     errors.Internal: Row(500, "INTERNAL", _own_words),
 }
 """A class without a row takes that of its nearest ancestor."""
+
+
+NUMBERS = {
+    name: number
+    for number, name in enumerate(
+        (
+            *("OK", "CANCELLED", "UNKNOWN", "INVALID_ARGUMENT", "DEADLINE_EXCEEDED", "NOT_FOUND"),
+            *("ALREADY_EXISTS", "PERMISSION_DENIED", "RESOURCE_EXHAUSTED", "FAILED_PRECONDITION", "ABORTED"),
+            *("OUT_OF_RANGE", "UNIMPLEMENTED", "INTERNAL", "UNAVAILABLE", "DATA_LOSS", "UNAUTHENTICATED"),
+        )
+    )
+}
+"""The numbers of google.rpc.Code."""
+
+
+class Status(msgspec.Struct):
+    """A google.rpc.Status: the number of its code, and words."""
+
+    code: int
+    message: str
 
 
 def write_error(
@@ -103,6 +124,12 @@ def write_error(
     """Return HTTP status and body. ``method`` and ``version`` are those of the path, for the words."""
     body = _body(problem, Call(method, version))
     return body.error.code, pretty(body)
+
+
+def status_of(problem: Problem, method: str, version: str = "v1beta") -> Status:
+    """Return a problem as a google.rpc.Status, as it stands inside of answers: its number and its words."""
+    words = row_of(type(problem)).words(problem, Call(method, version))
+    return Status(code=NUMBERS[problem.code], message=_sayable(words))
 
 
 def write_error_event(problem: Problem, *, method: str = "generateContent", version: str = "v1beta") -> bytes:

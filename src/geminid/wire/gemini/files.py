@@ -24,6 +24,8 @@ INVALID_ARGUMENT = 3
 
 _NAME = re.compile(r"files/([a-z0-9](?:[a-z0-9-]{0,38}[a-z0-9])?)", re.ASCII)
 _MIME_TYPE = re.compile(r"[a-z0-9][\w!#$&^.+-]{0,100}/[a-z0-9][\w!#$&^.+-]{0,100}", re.ASCII)
+_SHORT_TYPES = {"jsonl": "application/jsonl"}
+"""Words that are no MIME types, and what they mean: the guides to batches upload their requests so."""
 _PLACE = re.compile(r"(\d{1,18}):([a-z0-9-]{1,40})", re.ASCII)
 _CREATE = "CreateFileRequest"
 _LIST = "ListFilesRequest"
@@ -113,6 +115,7 @@ def read_create(body: bytes, around: NewFile) -> NewFile:
     said = _READER.read(body).file or AnnouncedFile()
     complaints = Complaints(_CREATE)
     mime_type = (around.mime_type or said.mime_type or "").partition(";")[0].strip().lower()
+    mime_type = _SHORT_TYPES.get(mime_type, mime_type)
     if mime_type and not _MIME_TYPE.fullmatch(mime_type):
         complaints.refuse("file.mime_type", f"{clip(mime_type)!r} is no MIME type.")
     if len(said.display_name or "") > NAME_CHARACTERS_MAX:
@@ -177,7 +180,7 @@ def _resource(file: File, base: str) -> FileResource:
         uri=uri,
         download_uri=f"{uri}:download?alt=media",
         state=file.state.upper(),
-        source="UPLOADED",
+        source=file.source.upper(),
         video_metadata=_film(file),
         error=Status(code=INVALID_ARGUMENT, message=file.fault) if file.state == "failed" else None,
     )

@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from geminid.core.request import EnumOutput, GenerateRequest, Tier
 from geminid.wire.gemini.answers import Telling, write_answer
+from geminid.wire.gemini.cached import read_cached_content
 from geminid.wire.gemini.chunks import ChunkWriter
 from geminid.wire.gemini.complaints import Complaints
 from geminid.wire.gemini.enums import HarmBlockThreshold, HarmCategory, ServiceTier
@@ -97,6 +98,7 @@ def read_message(
 ) -> ReadRequest:
     """Return what an already parsed request asks for; complaints are raised before it returns."""
     config = message.generation_config or _NO_CONFIG
+    cached = read_cached_content(message, complaints)
     _check_model(message.model, model, complaints)
     media = MediaReader(RESOLUTIONS[config.media_resolution], complaints)
     turns = read_turns(message.contents, reading, media, complaints)
@@ -126,6 +128,7 @@ def read_message(
         call_mode=call_mode,
         tier=_TIERS.get(message.service_tier, "standard"),
         labels={name: value or "" for name, value in (message.labels or {}).items()},
+        cached_content=cached,
     )
     return ReadRequest(request, _downgrades(message, request), _telling(config, request))
 

@@ -7,7 +7,7 @@ import binascii
 import re
 from collections.abc import Sequence
 
-from geminid.core.card import ModelCard
+from geminid.core.card import EmbeddingCard, ModelCard
 from geminid.core.errors import FieldViolation, InvalidArgument
 from geminid.wire.gemini import answers
 from geminid.wire.gemini.replies import ListModelsResponse, Model
@@ -15,19 +15,31 @@ from geminid.wire.scalars import INT32_MAX, clip
 
 PAGE_SIZE = 50
 PAGE_SIZE_MAX = 1000
-METHODS = ("generateContent", "countTokens")
+METHODS = ("generateContent", "countTokens", "createCachedContent", "batchGenerateContent")
 """What every served model can be asked; streaming is a form of generateContent."""
+EMBED_METHODS = (
+    "embedContent",
+    "batchEmbedContents",
+    "asyncBatchEmbedContent",
+    "countTextTokens",
+    "countTokens",
+)
+"""What a model that embeds can be asked."""
+EMBED_OUTPUT_TOKENS = 1
+"""What Google tells of such models, which put out no tokens at all."""
+
+Card = ModelCard | EmbeddingCard
 
 _INTEGER = re.compile(r"-?\d{1,20}", re.ASCII)
 _TOKEN = re.compile(r"after:(\d{1,15})", re.ASCII)
 
 
-def write_model(card: ModelCard, name: str) -> bytes:
+def write_model(card: Card, name: str) -> bytes:
     """Return the resource ``models/<name>``, where ``name`` is the card's own or an alias of it."""
     return answers.pretty(_model(card, name))
 
 
-def write_list(entries: Sequence[tuple[str, ModelCard]], next_page_token: str | None) -> bytes:
+def write_list(entries: Sequence[tuple[str, Card]], next_page_token: str | None) -> bytes:
     """Return one page of (name, card), with the token of the page after it if there is one."""
     models = [_model(card, name) for name, card in entries]
     return answers.pretty(ListModelsResponse(models=models or None, next_page_token=next_page_token or None))
@@ -72,7 +84,9 @@ def _refusal(field: str, message: str) -> InvalidArgument:
     return InvalidArgument(message, violations=(FieldViolation(message, field),))
 
 
-def _model(card: ModelCard, name: str) -> Model:
+def _model(card: Card, name: str) -> Model:
+    if isinstance(card, EmbeddingCard):
+        return _embedding_model(card, name)
     return Model(
         name=f"models/{name}",
         base_model_id=card.name if card.name != name else None,
@@ -87,6 +101,19 @@ def _model(card: ModelCard, name: str) -> Model:
         top_k=card.defaults.top_k or None,  # 0 is no limit, which the resource tells by silence
         max_temperature=_plain(card.temperature_max),
         thinking=True,
+    )
+
+
+def _embedding_model(card: EmbeddingCard, name: str) -> Model:
+    return Model(
+        name=f"models/{name}",
+        base_model_id=card.name if card.name != name else None,
+        version=card.version,
+        display_name=card.title,
+        description=card.description or None,
+        input_token_limit=card.context_tokens_max,
+        output_token_limit=EMBED_OUTPUT_TOKENS,
+        supported_generation_methods=list(EMBED_METHODS),
     )
 
 

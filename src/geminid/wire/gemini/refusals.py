@@ -65,7 +65,6 @@ REFUSALS: tuple[Refusal, ...] = (
     Refusal(_TOOLS + "enterprise_web_search", _ELSEWHERE, _never),
     Refusal(_TOOLS + "parallel_ai_search", _ELSEWHERE, _never),
     Refusal(_TOOLS + "exa_ai_search", _ELSEWHERE, _never),
-    Refusal("cached_content", "cached contents are not supported by this server yet.", _empty, "empty text"),
     Refusal("continuation_token", "this server never ends an answer for continuation.", _empty, "empty text"),
     Refusal("model_armor_config", "Model Armor is not supported by this server.", _empty, "an empty object"),
     Refusal(_PART + "executable_code", _CODE, _never),

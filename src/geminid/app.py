@@ -73,6 +73,7 @@ from geminid.web import app as web
 from geminid.web.admin.api import AdminApi
 from geminid.web.app import Storage
 from geminid.web.auth import Doorkeeper
+from geminid.web.openai.api import OpenAiApi
 
 NO_PRESET = "none"
 KV_GIB_MAX = 8
@@ -144,6 +145,8 @@ async def running(config: Config, catalog: Catalog, default: ModelCard) -> Async
         following = Following(acts.aliases, parts.served, lambda served: setattr(generator, "served", served))
         stack.push_async_callback(following.close)
         await following.start()
+        doorkeeper = Doorkeeper(acts.keys)
+        openai = OpenAiApi(generator, signer, doorkeeper, config.server)
         asgi = web.build(
             parts.generator,
             parts.engine,
@@ -152,8 +155,9 @@ async def running(config: Config, catalog: Catalog, default: ModelCard) -> Async
             signer,
             config.server,
             storage,
-            Doorkeeper(acts.keys),
-            AdminApi(acts, version("geminid")).routes(),
+            doorkeeper,
+            [*AdminApi(acts, version("geminid")).routes(), *openai.late_routes()],
+            openai.routes(),
         )
         yield App(**msgspec.structs.asdict(parts), config=config, asgi=asgi, keys=acts.keys)
 

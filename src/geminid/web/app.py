@@ -43,6 +43,10 @@ CORS_HEADERS = (
     "x-geminid-cost-bound-nano",
     "location",
     "range",
+    "x-request-id",
+    "x-should-retry",
+    "x-ratelimit-limit-requests",
+    "x-ratelimit-limit-tokens",
 )
 
 log = logging.getLogger("geminid.web")
@@ -66,10 +70,12 @@ def build(
     storage: Storage,
     doorkeeper: Doorkeeper,
     more: Sequence[BaseRoute] = (),
+    first: Sequence[BaseRoute] = (),
 ) -> Starlette:
     """Return the application that serves ``generator``; ``card`` is the model that readiness means.
 
-    more: routes beside Google's, such as those of administration.
+    more: routes beside Google's, such as those of administration. first: routes that are looked at before all
+    others, such as verbs of models that have a file of their own.
     """
     health = _Health(engine, card, telemetry)
     cors = Middleware(
@@ -83,6 +89,7 @@ def build(
     app = Starlette(
         routes=[
             *health.routes(),
+            *first,
             *GeminiApi(generator, signer, doorkeeper, config).routes(),
             *file_routes(storage, doorkeeper),
             *more,

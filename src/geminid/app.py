@@ -21,6 +21,7 @@ from starlette.types import ASGIApp
 
 from geminid.app_media import GIB, Readers, blobs_folder, fetcher_of, readers
 from geminid.catalog.catalog import Catalog
+from geminid.catalog.families import names_of
 from geminid.catalog.pricebook import load_prices
 from geminid.catalog.pull import located
 from geminid.catalog.served import Served
@@ -224,7 +225,8 @@ async def answering(
         }
         for engine in engines.values():
             stack.push_async_callback(engine.close)
-        served = Served((default, *_others(catalog, default, cache)), catalog.aliases)
+        aliases = (*catalog.aliases, *names_of(config.catalog.families))
+        served = Served((default, *_others(catalog, default, cache)), aliases)
         telemetry = Telemetry(
             lambda: [state for each in engines.values() for state in each.states()], watching.vitals
         )

@@ -112,10 +112,7 @@ class _Gathered:
             self._calls.append(_call(call, f"{where}.function"))
         parts += self._calls
         if not parts:
-            raise Refused(
-                f"Invalid value for 'content': expected a string, got null. ({path}.content)",
-                f"{path}.content",
-            )
+            raise Refused("Invalid value for 'content': expected a string, got null.", f"{path}.content")
         self._turns.append(Turn("model", tuple(parts)))
 
     def _result(self, message: ToolMessage, index: int) -> None:

@@ -21,6 +21,8 @@ NOT_JSON = (
     "library correctly. The API expects a JSON payload, but what was sent was not valid JSON.)"
 )
 
+_NAMES_MAX = 20  # the answer to a wrong body must not be as large as the body
+
 
 class Refused(InvalidArgument):
     """A mistake of the caller's. ``param`` is None where OpenAI names none, and so is ``kind``, its code.
@@ -39,7 +41,7 @@ class Refused(InvalidArgument):
 
 def unrecognized(names: Sequence[str]) -> Refused:
     """Return the mistake of arguments at the top that no request has."""
-    clipped = tuple(clip(name) for name in names)
+    clipped = tuple(clip(name) for name in names[:_NAMES_MAX])
     s = "s" if len(clipped) > 1 else ""
     return Refused(f"Unrecognized request argument{s} supplied: {', '.join(clipped)}", names=clipped)
 

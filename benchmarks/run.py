@@ -24,6 +24,7 @@ SCENARIOS = (
     "prefix",
     "recovery",
     "wire",
+    "wires",
     "http_servers",
     "metering",
     "soak",

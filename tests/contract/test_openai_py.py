@@ -858,7 +858,7 @@ def test_googles_signatures(googles):
     assert say(googles, [question, bare, result], tools=[WEATHER], model="gemini-2.5-flash").choices
 
 
-@proves("/v1beta/openai · errors as a list, in Google's form")
+@proves("/v1beta/openai · errors as a list")
 def test_googles_errors(googles):
     error = refused(googles, model="nosuch", kind=openai.NotFoundError)
     assert error.body[0]["error"]["status"] == "NOT_FOUND"

@@ -21,13 +21,18 @@ from geminid.wire.openai.messages import read_messages
 from geminid.wire.openai.reading import Reader
 from geminid.wire.openai.refusals import check_supported, downgrades_of
 from geminid.wire.openai.refused import Refused
-from geminid.wire.openai.schema import ChatRequest, GoogleOptions
+from geminid.wire.openai.schema import ChatRequest, DeveloperMessage, GoogleOptions, SystemMessage
 from geminid.wire.openai.signatures import check_signatures
 from geminid.wire.openai.surfaces import OPENAI, Surface
 from geminid.wire.openai.thinking import read_thinking
 from geminid.wire.openai.tools import read_calling
 
 PREFIX = "models/"
+CACHED_PREFIX = "cachedContents/"
+NOT_BESIDE = (
+    "CachedContent can not be used with a request that sets system or developer messages, tools or "
+    "tool_choice; these belong into the CachedContent."
+)
 NOT_BOTH = "Setting 'max_tokens' and 'max_completion_tokens' at the same time is not supported."
 NO_LOGPROBS = "Invalid value for 'top_logprobs': 'top_logprobs' is only allowed when 'logprobs' is enabled."
 NO_STREAM = "The 'stream_options' parameter is only allowed when 'stream' is enabled."
@@ -110,7 +115,7 @@ def read_message(message: ChatRequest, reading: Reading) -> ReadChat:
         calls_max=calling.calls_max,
         tier=_TIERS.get(message.service_tier, "standard"),
         labels=_labels(message),
-        cached_content=google.cached_content or "",
+        cached_content=_cached_content(google, message, path),
     )
     return ReadChat(
         request,
@@ -126,6 +131,17 @@ def _google(message: ChatRequest) -> tuple[GoogleOptions, str]:
     if inner is not None and message.google is not None:
         raise Refused("'google' and 'extra_body.google' cannot be set at the same time.", "google")
     return inner or message.google or GoogleOptions(), "extra_body.google" if inner else "google"
+
+
+def _cached_content(google: GoogleOptions, message: ChatRequest, path: str) -> str:
+    """Return the id of the cached contents that come before the messages, empty for none."""
+    said = google.cached_content
+    if not said:
+        return ""
+    instructed = any(isinstance(each, SystemMessage | DeveloperMessage) for each in message.messages)
+    if instructed or message.tools or message.tool_choice is not None:
+        raise Refused(NOT_BESIDE, f"{path}.cached_content", refused.INVALID_VALUE)
+    return said.removeprefix(CACHED_PREFIX) or said
 
 
 def _check(message: ChatRequest, reading: Reading) -> None:

@@ -117,8 +117,8 @@ def openai_errors() -> Iterator[str]:
     """The same table for OpenAI's wire."""
     yield "## On OpenAI's wire"
     yield ""
-    yield 'The body is OpenAI\'s: `{"error": {"message", "type", "param", "code"}}`. A stream that breaks ends'
-    yield "with the same object as its last event, and without `[DONE]`. At `/v1beta/openai` the body is"
+    yield 'The body is OpenAI\'s: `{"error": {"message", "type", "param", "code"}}`. A stream that breaks'
+    yield "ends with the same object as its last event, and without `[DONE]`. At `/v1beta/openai` the body is"
     yield "Google's, in a list of one."
     yield ""
     yield "| problem | HTTP | type | code |"

@@ -46,7 +46,7 @@ METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 
 
 class Call(NamedTuple):
-    """One request, read. began_s: when it came, by the clock."""
+    """One request, read, and what every answer to it tells."""
 
     request: Request
     receive: Receive

@@ -158,7 +158,7 @@ async def running(config: Config, catalog: Catalog, default: ModelCard) -> Async
             storage,
             doorkeeper,
             [*AdminApi(acts, version("geminid")).routes(), *openai.late_routes()],
-            openai.routes(),
+            first=openai.routes(),
         )
         yield App(**msgspec.structs.asdict(parts), config=config, asgi=asgi, keys=acts.keys)
 

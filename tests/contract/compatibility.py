@@ -24,11 +24,11 @@ COLUMNS = {
     "test_functions_py.py": "Python SDK",
     "test_forms_py.py": "Python SDK",
     "test_files_py.py": "Python SDK",
+    "test_openai_py.py": "Python SDK",
+    "test_openai_js.py": "JavaScript SDK",
     "test_gemini_js.py": "JavaScript SDK",
     "test_files_js.py": "JavaScript SDK",
     "test_wire.py": "raw HTTP",
-    "test_openai_py.py": "Python SDK",
-    "test_openai_js.py": "JavaScript SDK",
 }
 NAMES = tuple(dict.fromkeys(COLUMNS.values()))
 SECTIONS = {

@@ -7,6 +7,7 @@ under every version of the API. Errors before the first byte carry their HTTP st
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from functools import partial
@@ -29,7 +30,6 @@ from geminid.web.auth import Doorkeeper
 from geminid.web.body import read_body
 from geminid.web.replies import VARY, refusal, reply
 from geminid.web.stream import ClientGone, Streaming, send_stream, while_listening
-from geminid.web.told import BOUND_HEADER, REQUEST_HEADER, request_name, told
 from geminid.wire.gemini import count, errors, generate, models
 from geminid.wire.gemini.generate import Reading, ReadRequest, Telling
 from geminid.wire.sse import ArrayFraming, SseFraming
@@ -43,6 +43,14 @@ LARGE_BODY_BYTES = 256 * 1024
 SCHEMA_BODY_BYTES = 2 * 1024
 """A schema of more than this may take a tenth of a second to turn into a grammar, once."""
 TIER_HEADER = "x-gemini-service-tier"
+DOWNGRADE_HEADER = "x-geminid-downgraded"
+FOLDED_HEADER = "x-geminid-folded"
+RECEIPT_HEADER = "x-geminid-receipt"
+COST_HEADER = "x-geminid-cost-nano"
+BOUND_HEADER = "x-geminid-cost-bound-nano"
+REQUEST_HEADER = "x-geminid-request-id"
+"""By which a client names its request, so that it is charged once however often it is sent."""
+REQUEST_ID = re.compile(r"[A-Za-z0-9._:-]{1,100}", re.ASCII)
 
 
 class Call(NamedTuple):
@@ -177,7 +185,7 @@ class GeminiApi:
             call.caller,
             deadline_ms=call.deadline_ms,
             own_deadline=call.own_deadline,
-            request_id=request_name(call.request.headers.get(REQUEST_HEADER, "")),
+            request_id=_request_id(call.request),
             whole=whole,
             traceparent=call.request.headers.get("traceparent", ""),
         )
@@ -231,7 +239,23 @@ class _Endpoint:
 
 def _headers(read: ReadRequest, generation: Generation) -> tuple[tuple[str, str], ...]:
     named = [(TIER_HEADER, read.request.tier), VARY]
-    return (*named, *told(read.downgrades, generation))
+    if read.downgrades:
+        named.append((DOWNGRADE_HEADER, ", ".join(read.downgrades)))
+    if (folded := generation.folded) is not None:
+        figures = f"characters={folded.characters_before}; kept={folded.characters_kept}"
+        named.append((FOLDED_HEADER, figures))
+    if (charge := generation.charge) is not None:
+        named.append((RECEIPT_HEADER, charge.asked.receipt))
+        if charge.cost_nano is not None:  # of a stream it is not known when the headers go out
+            named.append((COST_HEADER, str(charge.cost_nano)))
+    return tuple(named)
+
+
+def _request_id(request: Request) -> str:
+    said = request.headers.get(REQUEST_HEADER, "")
+    if said and not REQUEST_ID.fullmatch(said):
+        raise InvalidArgument(f"{REQUEST_HEADER} must be 1 to 100 of the characters A-Z a-z 0-9 . _ : -")
+    return f"~{said}" if said else ""  # never the same as one of ours
 
 
 def _telling(read: ReadRequest, generation: Generation) -> Telling:

@@ -1,23 +1,21 @@
-"""What an answer tells in its headers, by whichever wire it is given, and how a caller names a request."""
+"""What an answer tells in its headers beside those of its wire, and how a caller names a request."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 
 from geminid.core.errors import InvalidArgument
 from geminid.service.generate import Generation
+from geminid.web.gemini import (
+    COST_HEADER,
+    DOWNGRADE_HEADER,
+    FOLDED_HEADER,
+    RECEIPT_HEADER,
+    REQUEST_HEADER,
+    REQUEST_ID,
+)
 
 Headers = list[tuple[str, str]]
-
-DOWNGRADE_HEADER = "x-geminid-downgraded"
-FOLDED_HEADER = "x-geminid-folded"
-RECEIPT_HEADER = "x-geminid-receipt"
-COST_HEADER = "x-geminid-cost-nano"
-BOUND_HEADER = "x-geminid-cost-bound-nano"
-REQUEST_HEADER = "x-geminid-request-id"
-"""By which a client names its request, so that it is charged once however often it is sent."""
-REQUEST_ID = re.compile(r"[A-Za-z0-9._:-]{1,100}", re.ASCII)
 
 
 def told(downgrades: Sequence[str], generation: Generation) -> Headers:

@@ -28,19 +28,16 @@ from geminid.service.generate import Generation, Generator
 from geminid.service.signatures import Signer
 from geminid.web.auth import Doorkeeper
 from geminid.web.body import read_body
+from geminid.web.gemini import CLIENT_CLOSED_REQUEST, LARGE_BODY_BYTES, REQUEST_HEADER, SCHEMA_BODY_BYTES
 from geminid.web.openai.replies import Told, headers_of, refusal, reply, unknown_url, write_problem
 from geminid.web.openai.sharing import SharedRoute
 from geminid.web.stream import ClientGone, Streaming, send_stream, while_listening
-from geminid.web.told import REQUEST_HEADER, request_name
+from geminid.web.told import request_name
 from geminid.wire.openai import answers, chat, models
 from geminid.wire.openai.chat import ReadChat, Reading
 from geminid.wire.openai.chunks import ChatFraming, ChunkWriter
 from geminid.wire.openai.surfaces import GOOGLE, OPENAI, SURFACES, Surface
 
-CLIENT_CLOSED_REQUEST = 499
-LARGE_BODY_BYTES = 256 * 1024
-SCHEMA_BODY_BYTES = 2 * 1024
-"""A schema of more than this may take a tenth of a second to turn into a grammar, once."""
 IDEMPOTENCY_HEADER = "idempotency-key"
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from msgspec import UNSET, UnsetType
 
 from geminid.core import usage
-from geminid.core.events import Event, Finished, Started, TextDelta, ThoughtDelta, ToolCallMade
+from geminid.core.events import Event, Finished, Started, TextDelta, ThoughtDelta, ToolCallMade, usage_of
 from geminid.wire.openai import answers
 from geminid.wire.openai.answers import ENCODER, THOUGHT, THOUGHT_END, Heading, Sign, Telling
 from geminid.wire.openai.replies import Chunk, ChunkChoice, Logprobs, Message, Usage
@@ -70,6 +70,9 @@ class ChunkWriter:
                 return self._begin()
             case Finished():
                 return self._finish(event)
+            case _:  # whatever else is told of the prompt
+                self._prompt += usage_of(event)
+                return None
 
     def write_usage(self) -> bytes | None:
         """Return the chunk that ends a stream with its usage, or None where that was not asked for."""

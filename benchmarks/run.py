@@ -25,6 +25,7 @@ SCENARIOS = (
     "caching",
     "recovery",
     "wire",
+    "wires",
     "http_servers",
     "metering",
     "soak",

@@ -13,6 +13,7 @@ from geminid.config import settings
 from geminid.wire.admin.document import reference
 from geminid.wire.admin.operations import OPERATIONS
 from geminid.wire.gemini.errors import TABLE
+from geminid.wire.openai.errors import TABLE as OPENAI_TABLE
 
 REFERENCE = Path(__file__).parent / "reference"
 
@@ -109,7 +110,21 @@ def errors() -> str:
     for kind, row in TABLE.items():
         meaning = (kind.__doc__ or "").split("\n")[0].replace("``", "`")
         lines.append(f"| {kind.__name__} | {row.status} | {row.code} | {meaning} |")
-    return "\n".join(lines) + "\n"
+    return "\n".join([*lines, "", *openai_errors()]) + "\n"
+
+
+def openai_errors() -> Iterator[str]:
+    """The same table for OpenAI's wire."""
+    yield "## On OpenAI's wire"
+    yield ""
+    yield 'The body is OpenAI\'s: `{"error": {"message", "type", "param", "code"}}`. A stream that breaks'
+    yield "ends with the same object as its last event, and without `[DONE]`. At `/v1beta/openai` the body is"
+    yield "Google's, in a list of one."
+    yield ""
+    yield "| problem | HTTP | type | code |"
+    yield "|---|---|---|---|"
+    for kind, row in OPENAI_TABLE.items():
+        yield f"| {kind.__name__} | {row.status} | {row.type} | {row.code or ''} |"
 
 
 PAGES: dict[str, Callable[[], str]] = {

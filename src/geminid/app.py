@@ -73,6 +73,7 @@ from geminid.web.batches import batch_routes
 from geminid.web.caches import CachesApi
 from geminid.web.embed import EmbedApi
 from geminid.web.gemini import DOUBLED, VERSIONS
+from geminid.web.openai.api import OpenAiApi
 
 NO_PRESET = "none"
 KV_GIB_MAX = 8
@@ -152,6 +153,7 @@ async def running(config: Config, catalog: Catalog, default: ModelCard) -> Async
         means = Means(database, blobs, storage.files, meter, generator, signer, embeddings)
         batches = await stack.enter_async_context(batching(config, means))
         doorkeeper = Doorkeeper(acts.keys)
+        openai = OpenAiApi(generator, signer, doorkeeper, config.server)
         asgi = web.build(
             parts.generator,
             parts.engine,
@@ -164,8 +166,10 @@ async def running(config: Config, catalog: Catalog, default: ModelCard) -> Async
             [
                 *AdminApi(acts, version("geminid")).routes(),
                 *CachesApi(caches, doorkeeper, signer, config.server).routes(),
+                *openai.late_routes(),
             ],
             first=[
+                *openai.routes(),
                 *EmbedApi(embeddings, doorkeeper, config.server).routes(),
                 *batch_routes(batches, doorkeeper, config.server, (*VERSIONS, *DOUBLED)),
             ],

@@ -13,6 +13,7 @@ import psutil
 
 from geminid.catalog.catalog import Catalog
 from geminid.catalog.embedding import chosen_embedding
+from geminid.catalog.families import names_of
 from geminid.catalog.pull import located
 from geminid.catalog.served import Served
 from geminid.config import Config, EngineConfig
@@ -62,7 +63,7 @@ def served_of(config: Config, catalog: Catalog, default: ModelCard) -> Served:
     cache = config.cache()
     return Served(
         (default, *_others(catalog, default, cache)),
-        catalog.aliases,
+        (*catalog.aliases, *names_of(config.catalog.families)),
         embeddings=_embeddings(config, catalog, default, cache),
         embedding_aliases=catalog.embedding_aliases,
     )

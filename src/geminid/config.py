@@ -77,6 +77,10 @@ class CatalogConfig(msgspec.Struct, frozen=True, kw_only=True):
     cache: Annotated[str, Meta(description="Where weights are kept. Empty: cache in the data directory.")] = (
         ""
     )
+    families: Annotated[
+        tuple[str, ...],
+        Meta(description="Families of further names that mean the default model: gpt. None: no such names."),
+    ] = ()
     offline: Annotated[bool, Meta(description="Never use the network, not even when asked to pull.")] = False
 
 

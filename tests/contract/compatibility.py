@@ -9,11 +9,14 @@ column is that of its file. Tests are collected, not run: that they pass is what
 import contextlib
 import io
 import sys
+from importlib import metadata
 from pathlib import Path
 
 import pytest
 
 from geminid.wire.gemini.generate import REFUSALS
+from geminid.wire.openai.refusals import DOWNGRADES
+from geminid.wire.openai.refusals import REFUSALS as OPENAI_REFUSALS
 
 TESTS = Path(__file__).parent
 COLUMNS = {
@@ -23,6 +26,8 @@ COLUMNS = {
     "test_files_py.py": "Python SDK",
     "test_batches_py.py": "Python SDK",
     "test_embed_py.py": "Python SDK",
+    "test_openai_py.py": "Python SDK",
+    "test_openai_js.py": "JavaScript SDK",
     "test_gemini_js.py": "JavaScript SDK",
     "test_files_js.py": "JavaScript SDK",
     "test_caches_py.py": "Python SDK",
@@ -48,6 +53,16 @@ SECTIONS = {
     "transport": "Transport",
     "errors": "Errors",
     "strict mode": "Strict mode (`--strict`)",
+    "chat completions": "OpenAI: chat completions, whole",
+    "chat completions, streamed": "OpenAI: chat completions, streamed",
+    "chat completions, tools": "OpenAI: tools",
+    "chat completions, forms": "OpenAI: forms of answers",
+    "chat completions, media": "OpenAI: media",
+    "chat completions, thinking": "OpenAI: thinking, and Google's options",
+    "chat completions, errors": "OpenAI: errors",
+    "chat completions, headers": "OpenAI: headers",
+    "models (OpenAI)": "OpenAI: models",
+    "/v1beta/openai": "Google's imitation of OpenAI's API (`/v1beta/openai`)",
 }
 INTRODUCTION = """\
 # Compatibility
@@ -56,7 +71,8 @@ INTRODUCTION = """\
 
 What of the Gemini API is served, field by field. A ✓ stands for a test that `make test` runs against
 a server process: with google-genai 3.3.0 for Python, with @google/genai {javascript} for JavaScript,
-both unmodified, or with plain HTTP. An empty cell means that there is no such test; some things an
+both unmodified, or with plain HTTP. Rows that say OpenAI are of openai {openai} for Python and openai {openai_js}
+for JavaScript. An empty cell means that there is no such test; some things an
 SDK cannot do or hides.
 
 A field of the API is *honoured*, *approximated* as the row says, or *refused*: with a status 400,
@@ -71,6 +87,20 @@ row is tested over plain HTTP, whole and streamed.
 
 | field | let through | message |
 |---|---|---|"""
+
+OPENAI_REFUSED = """\
+## Refused on OpenAI's wire
+
+Chat completions answer these with 400, `invalid_request_error`, code `unsupported_parameter` and the field as
+`param`. Fields that the API reference does not have are refused as `Unrecognized request argument supplied`.
+
+| field | let through | why |
+|---|---|---|"""
+OPENAI_DOWNGRADED = """\
+## Served with less on OpenAI's wire
+
+| field | `x-geminid-downgraded` says |
+|---|---|"""
 
 
 class Row:
@@ -116,7 +146,12 @@ def page() -> str:
     for feature, row in rows.items():
         section, _, name = feature.partition(" · ")
         sections[section][name] = row
-    lines = [INTRODUCTION.format(javascript=javascript_version())]
+    versions = {
+        "javascript": javascript_version("@google/genai"),
+        "openai": metadata.version("openai"),
+        "openai_js": javascript_version("openai"),
+    }
+    lines = [INTRODUCTION.format(**versions)]
     for section, features in sections.items():
         lines += [
             f"## {SECTIONS[section]}",
@@ -131,7 +166,16 @@ def page() -> str:
         lines.append("")
     lines.append(REFUSED)
     lines += [f"| `{row.path}` | {row.accepted} | {row.reason} |" for row in REFUSALS]
-    return "\n".join(lines) + "\n"
+    return "\n".join([*lines, "", *openai_lines()]) + "\n"
+
+
+def openai_lines() -> list[str]:
+    """Return what is refused on OpenAI's wire, and what is served with less than was asked for."""
+    lines = [OPENAI_REFUSED]
+    lines += [f"| `{row.field}` | {row.accepted} | {row.reason} |" for row in OPENAI_REFUSALS]
+    lines += ["", OPENAI_DOWNGRADED]
+    lines += [f"| `{row.field}` | `{row.field}={row.told}` |" for row in DOWNGRADES]
+    return lines
 
 
 def cells(row: Row) -> str:
@@ -142,9 +186,9 @@ def status(row: Row) -> str:
     return f"approximated: {row.approximated}" if row.approximated else "honoured"
 
 
-def javascript_version() -> str:
+def javascript_version(name: str) -> str:
     package = (TESTS / "js" / "package.json").read_text()
-    return package.partition('"@google/genai": "')[2].partition('"')[0]
+    return package.partition(f'"{name}": "')[2].partition('"')[0]
 
 
 if __name__ == "__main__":

@@ -17,11 +17,14 @@ import pytest
 
 from geminid.core.errors import InvalidArgument
 from geminid.core.events import Event, fold
+from geminid.core.request import GenerateRequest
 from geminid.wire.gemini import count, errors, generate
 
 MODEL = "gemini-3.1-flash-lite"
 RESPONSE_ID = "aB3dE5fG7hI9jK1lM3nO5p"
 GOLDEN = Path(__file__).parent / "golden"
+UNSAID = msgspec.to_builtins(GenerateRequest(model="", turns=()), str_keys=True)
+"""What a request means that says nothing; cases need not name it."""
 
 
 def cases(file: str) -> list[Path]:
@@ -50,7 +53,7 @@ async def _each(events: list[Event]):
 def test_a_documented_request_is_read(case):
     request, downgrades, _ = read(case)
     expected = json.loads((case / "core.json").read_bytes())
-    assert json.loads(msgspec.json.encode(request)) == expected["request"]
+    assert json.loads(msgspec.json.encode(request)) == {**UNSAID, **expected["request"]}
     assert list(downgrades) == expected["downgrades"]
 
 

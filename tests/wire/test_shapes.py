@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from geminid.core.errors import InvalidArgument
 from geminid.core.request import EnumOutput, JsonOutput, Output
-from geminid.wire.gemini import generate, shapes
+from geminid.wire import schemas
+from geminid.wire.gemini import generate
 
 JSON, ENUM = "application/json", "text/x.enum"
 RECIPE = {
@@ -217,7 +218,7 @@ def test_the_answer_to_a_schema_of_many_faults_stays_small():
 def test_a_schema_is_compiled_once(monkeypatch):
     schema = {"type": "OBJECT", "properties": {"only": {"type": "STRING"}, "here": {"type": "INTEGER"}}}
     first = read(responseMimeType=JSON, responseSchema=schema)
-    monkeypatch.setattr(shapes, "compile_shape", None)
+    monkeypatch.setattr(schemas, "compile_shape", None)
     for _ in range(3):
         assert read(responseMimeType=JSON, responseSchema=json.loads(json.dumps(schema))) == first
 

@@ -98,7 +98,8 @@ class GenerateRequest(msgspec.Struct, frozen=True, kw_only=True):
     ``logprobs`` asks for the log-probability of every produced token, and of every label where the
     answer is one of a few. ``output`` None is free text. ``call_mode`` says whether ``tools`` may
     (``auto``, ``validated``), must (``any``) or must not be called; it and the tools already reflect a
-    list of allowed names. ``labels`` are the caller's words for his bill. ``project`` is who asks, as far as
+    list of allowed names. ``calls_max`` is the most calls of one answer; None leaves it to the model's form.
+    ``labels`` are the caller's words for his bill. ``project`` is who asks, as far as
     an engine must know it to share itself out fairly.
     ``cached_content`` names cached contents that come before ``turns``, until the service has put them there;
     then ``prefix`` names them for the engine, which keeps what it has computed of them.
@@ -116,6 +117,7 @@ class GenerateRequest(msgspec.Struct, frozen=True, kw_only=True):
     output: Output | None = None
     tools: tuple[Tool, ...] = ()
     call_mode: CallMode = "auto"
+    calls_max: int | None = None
     tier: Tier = "standard"
     labels: dict[str, str] = {}
     project: str = ""

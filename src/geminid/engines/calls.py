@@ -11,6 +11,8 @@ import json
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import msgspec
+
 from geminid.core.card import ModelCard
 from geminid.core.content import ToolCall
 from geminid.core.errors import FieldViolation, InvalidArgument
@@ -46,7 +48,9 @@ def tool_form(card: ModelCard, request: GenerateRequest) -> ToolForm:
     """
     form = TOOL_FORMS[card.tool_form]
     if form.at_start and request.output is not None and request.call_mode != "any":
-        return TOOL_FORMS[GENERAL]
+        form = TOOL_FORMS[GENERAL]
+    if request.calls_max is not None and request.calls_max < form.calls_max:
+        form = msgspec.structs.replace(form, calls_max=request.calls_max)
     return form
 
 

@@ -174,7 +174,7 @@ def _performance(rule: Rule, prompt: str, request: GenerateRequest, card: ModelC
     thoughts = TOKEN.findall(rule.thought)[: allowed.thoughts]
     left = allowed.total - len(thoughts)
     offered = {tool.name: tool for tool in request.tools}
-    calls = [call for call in rule.calls if call.name in offered]
+    calls = [call for call in rule.calls if call.name in offered][: request.calls_max]
     texts = list(_texts(_answer(rule, prompt, request, calls), request))
     if sum(delta.tokens for delta in texts) > left:
         return _Performance(thoughts, list(_cut(texts, left)), (), FinishReason.MAX_TOKENS)

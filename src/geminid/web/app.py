@@ -48,6 +48,10 @@ CORS_HEADERS = (
     "x-geminid-batch-note",
     "location",
     "range",
+    "x-request-id",
+    "x-should-retry",
+    "x-ratelimit-limit-requests",
+    "x-ratelimit-limit-tokens",
 )
 
 log = logging.getLogger("geminid.web")

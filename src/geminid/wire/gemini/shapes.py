@@ -1,49 +1,32 @@
 """Schemas of the wire to forms of answers and of arguments.
 
-What a schema means is the business of :mod:`geminid.shape`; here stand the rules of the request around
-it and the words of its faults. Invariant: a schema is compiled once, however many requests bring it, and
-every fault has the path of the body that the caller wrote.
+What a schema means is the business of :mod:`geminid.shape`, and :mod:`geminid.wire.schemas` compiles it; here
+stand the rules of the request around it and the words of its faults. Invariant: every fault has the path of
+the body that the caller wrote.
 """
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable
 from functools import lru_cache
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 from geminid.core.request import EnumOutput, JsonOutput, JsonSchema, Output
 from geminid.shape.faults import Fault
-from geminid.shape.google import read_google, to_json_schema
-from geminid.shape.grammar import TOO_LARGE, any_json, compile_shape
-from geminid.shape.json_schema import read_json_schema
+from geminid.shape.grammar import TOO_LARGE
 from geminid.shape.labels import compile_labels
-from geminid.shape.nodes import Anything, Node, Object, Ref, Shape
+from geminid.shape.nodes import Anything, Object
 from geminid.wire.gemini.complaints import Complaints
 from geminid.wire.gemini.schema import GenerationConfig
 from geminid.wire.scalars import clip
+from geminid.wire.schemas import GOOGLE, STANDARD, Dialect, any_value, compiled
 
 JSON = "application/json"
 ENUM = "text/x.enum"
 
-Dialect = Literal["google", "standard"]
-GOOGLE: Dialect = "google"
-STANDARD: Dialect = "standard"
-
 _CONFIG = "generation_config."
 _FIELDS: tuple[tuple[str, Dialect], ...] = (("response_schema", GOOGLE), ("response_json_schema", STANDARD))
 _KEPT = 256
-_KEY_BYTES_MAX = 256 * 1024
 _UNKNOWN, _INVALID = "Unknown name ", "Invalid value "
-
-
-class _Read(NamedTuple):
-    """What a schema came to. ``grammar`` is empty when there are faults."""
-
-    schema: JsonSchema
-    faults: tuple[Fault, ...] = ()
-    grammar: str = ""
-    root: Node = Anything()
 
 
 class _Given(NamedTuple):
@@ -71,15 +54,14 @@ def read_parameters(value: Any, dialect: Dialect, path: str, complaints: Complai
     """Return the schema of a function's arguments; None when there are none."""
     if value == {}:
         return None
-    read = _read(value, dialect)
+    read = compiled(value, dialect)
     _tell(read.faults, path, complaints)
     if read.faults or isinstance(read.root, Anything):
         return None
     if not isinstance(read.root, Object):
         complaints.refuse(path, "the arguments of a function are an object.")
         return None
-    # An object of which nothing is said is how clients declare that there are no arguments.
-    return read.schema if read.root.properties or read.schema.get("additionalProperties") else None
+    return read.parameters
 
 
 def _given(config: GenerationConfig, complaints: Complaints) -> _Given | None:
@@ -95,8 +77,8 @@ def _given(config: GenerationConfig, complaints: Complaints) -> _Given | None:
 
 def _json(given: _Given | None, complaints: Complaints) -> Output | None:
     if given is None:
-        return JsonOutput(grammar=_any_json())
-    read = _read(given.value, given.dialect)
+        return JsonOutput(grammar=any_value())
+    read = compiled(given.value, given.dialect)
     _tell(read.faults, given.path, complaints)
     return None if read.faults else JsonOutput(grammar=read.grammar, schema=read.schema)
 
@@ -105,7 +87,7 @@ def _enum(given: _Given | None, complaints: Complaints) -> Output | None:
     if given is None:
         complaints.refuse(_CONFIG + "response_mime_type", f"`{ENUM}` needs a schema with an enum.")
         return None
-    read = _read(given.value, given.dialect)
+    read = compiled(given.value, given.dialect)
     _tell(read.faults, given.path, complaints)
     if read.faults:
         return None
@@ -131,48 +113,10 @@ def _labels(schema: JsonSchema) -> tuple[str, ...]:
 # -- made once -----------------------------------------------------------------------------------------
 
 
-def _read(value: Any, dialect: Dialect) -> _Read:
-    key = json.dumps(value, separators=(",", ":"))
-    compiled = _compiled if len(key) <= _KEY_BYTES_MAX else _compiled.__wrapped__
-    return compiled(key, dialect)
-
-
-@lru_cache(_KEPT)
-def _compiled(key: str, dialect: Dialect) -> _Read:
-    document = json.loads(key)
-    shape, faults = _READS[dialect](document)
-    schema = to_json_schema(document)[0] if dialect == GOOGLE else document
-    if shape is None:
-        return _Read({}, faults)
-    grammar = compile_shape(shape)
-    if isinstance(grammar, Fault):
-        return _Read({}, (grammar,))
-    return _Read(schema if isinstance(schema, dict) else {}, (), grammar.ebnf, _root(shape))
-
-
-_READS: dict[Dialect, Callable[[Any], tuple[Shape | None, tuple[Fault, ...]]]] = {
-    GOOGLE: read_google,
-    STANDARD: read_json_schema,
-}
-
-
-@lru_cache(1)
-def _any_json() -> str:
-    return any_json().ebnf
-
-
 @lru_cache(_KEPT)
 def _labels_grammar(labels: tuple[str, ...]) -> str | Fault:
     grammar = compile_labels(labels)
     return grammar if isinstance(grammar, Fault) else grammar.ebnf
-
-
-def _root(shape: Shape) -> Node:
-    """Return what the whole value is, behind all references; they never lead in a circle."""
-    root = shape.root
-    while isinstance(root, Ref):
-        root = shape.definitions[root.pointer]
-    return root
 
 
 # -- words ---------------------------------------------------------------------------------------------

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 
 from geminid.core.request import CallMode, JsonSchema
 from geminid.core.request import Tool as CoreTool
+from geminid.wire import schemas
 from geminid.wire.gemini import shapes
 from geminid.wire.gemini.complaints import Complaints
 from geminid.wire.gemini.enums import CallingMode, FunctionBehavior
@@ -87,10 +88,10 @@ def _parameters(declaration: FunctionDeclaration, path: str, complaints: Complai
             f"{path}.parameters_json_schema", "only one of parameters and parameters_json_schema can be set."
         )
     elif google is not None:
-        return shapes.read_parameters(google.value, shapes.GOOGLE, f"{path}.parameters", complaints)
+        return shapes.read_parameters(google.value, schemas.GOOGLE, f"{path}.parameters", complaints)
     elif standard is not None:
         where = f"{path}.parameters_json_schema"
-        return shapes.read_parameters(standard.value, shapes.STANDARD, where, complaints)
+        return shapes.read_parameters(standard.value, schemas.STANDARD, where, complaints)
     return None
 
 

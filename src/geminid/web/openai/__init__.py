@@ -1,0 +1,1 @@
+"""OpenAI's API over HTTP, and Google's imitation of it."""

@@ -17,6 +17,7 @@ SHOWN = {
     "minutes": '"decisions"',
     "moderate": '"spam"',
     "nightly": "m040,",
+    "rag": "[1] computers.md: Passwords live in the password manager",
     "receipt": "tokens of image",
     "route": "(",
     "simulation": "day 4",

@@ -185,10 +185,9 @@ async def test_candidates_read_their_prompt_once_and_it_is_counted_once(loaded):
 
 async def test_answers_over_a_kept_prefix_are_those_without_it_before_and_after_a_death(loaded):
     questions = [f"What about the {word}?" for word in WORDS]
-    exact = {**loaded[1].properties, "DYNAMIC_QUANTIZATION_GROUP_SIZE": 0}
-    async with engine(loaded, properties=exact) as real:
+    async with engine(loaded) as real:
         plain = [(await ask(real, 4, question))[0] for question in questions]
-    async with engine(loaded, properties=exact) as real:
+    async with engine(loaded) as real:
         kept = await real.keep(prefix(4))
         for _ in range(2):
             for question, expected in zip(questions, plain, strict=True):
@@ -197,6 +196,14 @@ async def test_answers_over_a_kept_prefix_are_those_without_it_before_and_after_
                 assert usage.cached == kept.prompt
             os.kill(real.state().pid, signal.SIGKILL)
         assert real.state().prefixes == 1
+
+
+async def test_keeping_what_was_computed_for_others_changes_no_answer(loaded):
+    questions = [f"What about the {word}?" for word in WORDS]
+    async with engine(loaded) as real:
+        plain = [(await ask(real, 6, question))[0] for question in questions]
+        await real.keep(prefix(6))
+        assert [(await ask(real, 6, question, "p6"))[0] for question in questions] == plain
 
 
 async def test_every_kind_of_answer_begins_with_the_kept_prefix(loaded):

@@ -34,7 +34,7 @@ class StrawEngine:
             raise InvalidArgument("It does not fit.")
         making = _Making(errand, self._report)
         try:
-            yield Events(making.events(), lambda: making.made) if errand.ahead else making.events()
+            yield Events(making.events(), making.produced) if errand.ahead else making.events()
         finally:
             making.report()
 
@@ -63,6 +63,10 @@ class _Making:
         self._receipt = RECEIPT.get()
         self._reported = False
         self.made = Usage(prompt=errand.prompt, cached=errand.cached)
+
+    def produced(self) -> Usage:
+        """What was made beside the prompt, of which ``Started`` told everything."""
+        return Usage(candidates=self.made.candidates, thoughts=self.made.thoughts)
 
     def report(self) -> None:
         """Write down once what was made."""

@@ -45,7 +45,8 @@ class EngineState(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Events:
-    """Events of an answer, and what the engine has produced of it, whether or not that was read.
+    """Events of an answer, and what the engine has produced of it, whether or not that was read: everything
+    beside what ``Started`` tells.
 
     waited_ms: for how long the request waited between being accepted and being begun, once that is known.
     An engine that yields a plain iterator produces nothing before it is read, and lets nobody wait.

@@ -33,6 +33,7 @@ def test_every_problem_has_a_code_of_google_rpc(problem):
         "NOT_FOUND",
         "ALREADY_EXISTS",
         "ABORTED",
+        "CANCELLED",
         "RESOURCE_EXHAUSTED",
         "UNAVAILABLE",
         "DEADLINE_EXCEEDED",

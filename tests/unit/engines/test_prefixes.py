@@ -44,6 +44,7 @@ class Room:
             self.said.append,
             tokens_max=tokens_max,
             prompt_tokens_max=prompt_tokens_max,
+            foreign=(ord("?"), ord("!")),
         )
         self.rendered = []
 
@@ -83,11 +84,18 @@ def test_a_prefix_is_computed_in_whole_blocks_and_told_of_when_it_is():
     assert submit.tokens_max == 1
     assert submit.urgency == 1
     opening = room.prefixes.opening(submit.id, 3.0)
-    assert len(opening.opened.prompt) == 64
+    assert bytes(opening.opened.prompt) == b"x" * 64 + b"?"
     assert opening.since_s == 3.0
     assert not room.told()
     room.compute()
     assert room.told() == [Kept(5, 70, {"image": 2})]
+
+
+def test_the_token_behind_the_blocks_is_none_that_the_prefix_goes_on_with():
+    room = Room()
+    room.keep(5, "x" * 64 + "?" * 6)
+    (submit,) = room.submitted
+    assert bytes(room.prefixes.opening(submit.id, 3.0).opened.prompt) == b"x" * 64 + b"!"
 
 
 def test_what_is_kept_already_is_told_at_once_and_not_computed_again():

@@ -429,7 +429,7 @@ def test_a_prefix_is_kept_and_requests_that_name_it_are_told_what_it_makes_up():
     bench = Bench(msgspec.structs.replace(LOAD, context_tokens_max=100, cached_tokens_max=60))
     said = settle(bench, keep(1, "x" * 40), turns=10)
     assert [each for each in said if isinstance(each, Kept)] == [Kept(1, 40)]
-    assert bench.pipeline.prompts == ["x" * 32]
+    assert bench.pipeline.prompts == ["x" * 32 + "<mark>"]
     said = settle(bench, submit(2, "x" * 40 + "more", prefix="p"), Count(3, asked("x" * 36), "p"), turns=60)
     assert [each.cached_tokens for each in said if isinstance(each, Accepted)] == [40]
     assert [each.cached_tokens for each in said if isinstance(each, Counted)] == [36]
@@ -444,7 +444,7 @@ def test_prefixes_that_nobody_waits_for_are_computed_when_nobody_wants_anything(
     bench = Bench(msgspec.structs.replace(LOAD, context_tokens_max=100, batch_tokens_max=64))
     said = settle(bench, keep(1, "x" * 40, urgency=3), submit(2, "person"), turns=60)
     assert bench.pipeline.prompts[0] == "person"
-    assert bench.pipeline.prompts[-1] == "x" * 32
+    assert bench.pipeline.prompts[-1] == "x" * 32 + "<mark>"
     assert Kept(1, 40) in said
     assert not bench.worker._lines.waits
     bench.close()

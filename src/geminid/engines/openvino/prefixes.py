@@ -5,8 +5,11 @@ spare. So a prefix is answered with one token now and then, which costs one step
 blocks the youngest. How soon that is needed the pipeline says, by what others have used since. Computing and
 refreshing are submissions like others, with ids below zero: as urgent as whoever waits for them.
 
-It knows no link and no queue. Invariants: only whole blocks are computed, so that no two answers continue the
-same half-filled one; a prefix that was taken is answered for once to each who asked: kept, or refused.
+It knows no link and no queue. Invariants: of a prefix only whole blocks are computed, and behind them a token
+that no prompt goes on with: so no two answers continue the same half-filled block, and no cell of a prefix is
+written twice (the last token of a prompt that is found whole is computed again, and rounded otherwise among
+other rows; measured: 2 to 5 of 23 greedy answers became others). A prefix that was taken is answered for once
+to each who asked: kept, or refused.
 """
 
 from __future__ import annotations
@@ -72,6 +75,14 @@ class Measured(NamedTuple):
             return self.prompt
         return self.prompt[: self.tokens // KV_BLOCK_TOKENS * KV_BLOCK_TOKENS]
 
+    def asked(self, foreign: Sequence[int]) -> Prompt:
+        """Return the prompt with which that is computed: a token that does not follow there comes last."""
+        whole = self.whole
+        if isinstance(whole, Shown) or isinstance(self.prompt, Shown):
+            return whole
+        follows = self.prompt[len(whole) : len(whole) + 1]
+        return [*whole, *[token for token in foreign if token not in follows][:1]]
+
 
 class _Kept:
     """One prefix. computed: whether it ever was. job: the submission that computes it now, 0 for none."""
@@ -89,8 +100,8 @@ class Prefixes:
     """All prefixes of one process.
 
     render: reads a conversation, and raises what is wrong with it. tokens_max: of all prefixes together.
-    prompt_tokens_max: of one. submit, cancel: have something computed, by its id and urgency; forget it.
-    say: tells the server.
+    prompt_tokens_max: of one. foreign: two tokens that prompts seldom go on with. submit, cancel: have
+    something computed, by its id and urgency; forget it. say: tells the server.
     """
 
     def __init__(
@@ -103,7 +114,9 @@ class Prefixes:
         *,
         tokens_max: int,
         prompt_tokens_max: int,
+        foreign: Sequence[int],
     ) -> None:
+        self._foreign = foreign
         self._cells, self._render, self._say = cells, render, say
         self._submit, self._cancel = submit, cancel
         self.tokens_max, self._prompt_tokens_max = tokens_max, prompt_tokens_max
@@ -174,7 +187,8 @@ class Prefixes:
         if prefix is None:
             return None
         kept = self._kept[prefix]
-        return Opening(self._submission(job, kept.urgency), Opened("", kept.measured.whole, ""), 1, now_s)
+        prompt = kept.measured.asked(self._foreign)
+        return Opening(self._submission(job, kept.urgency), Opened("", prompt, ""), 1, now_s)
 
     def takes(self, delta: Delta) -> bool:
         """Whether this is what came of a submission of this room; then it is dealt with."""

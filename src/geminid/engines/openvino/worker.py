@@ -120,6 +120,7 @@ class Worker:
             outbox.send,
             tokens_max=kept_tokens_max(load, pipeline.kv_tokens_max or window),
             prompt_tokens_max=self._prompt_tokens_max,
+            foreign=sorted(self._spelling.control, key=lambda token: token in pipeline.stop_ids)[:2],
         )
 
     @property

@@ -86,7 +86,7 @@ TABLE: dict[type[Problem], Row] = {
     errors.ResourceExhausted: Row(429, QUOTA, QUOTA, _own_words),
     errors.QuotaExceeded: Row(429, "requests", RATE, _rate),
     errors.OutOfCredits: Row(429, QUOTA, QUOTA, lambda problem: f"{LITTLE} {problem.message}"),
-    errors.Cancelled: Row(499, INVALID, "cancelled", _own_words),
+    errors.Cancelled: Row(409, INVALID, "cancelled", _own_words),
     errors.Unavailable: Row(503, SERVER, None, _own_words),
     errors.DeadlineExceeded: Row(504, SERVER, "timeout", _own_words),
     errors.Internal: Row(500, SERVER, None, _own_words),

@@ -37,3 +37,10 @@ def contents(text: str) -> list[dict]:
 def text_of(answer: dict) -> str:
     parts = answer["candidates"][0]["content"].get("parts", [])
     return "".join(part.get("text", "") for part in parts if not part.get("thought"))
+
+
+def usage_of(told) -> dict:
+    """The usage that an answer tells, but for what of its prompt was found computed: of two that are asked alike
+    the second finds the first."""
+    told = told["usageMetadata"]
+    return {key: told[key] for key in told.keys() - {"cachedContentTokenCount", "cacheTokensDetails"}}

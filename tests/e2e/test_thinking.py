@@ -5,7 +5,7 @@ import random
 
 import pytest
 
-from e2e.crowd import MODEL, ask_all, cases, contents, text_of
+from e2e.crowd import MODEL, ask_all, cases, contents, text_of, usage_of
 from geminid.core.card import ThinkingCard
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(3600)]
@@ -64,7 +64,7 @@ def test_streamed_and_unary_agree(real, level):
         told = "".join(part["text"] for part in parts_of([unary]) if bool(part.get("thought")) == thought)
         heard = "".join(part["text"] for part in parts_of(chunks) if bool(part.get("thought")) == thought)
         assert told == heard
-    assert chunks[-1]["usageMetadata"] == unary["usageMetadata"]
+    assert usage_of(chunks[-1]) == usage_of(unary)
     assert sum("finishReason" in chunk["candidates"][0] for chunk in chunks) == 1
 
 

@@ -171,6 +171,7 @@ def _write_line(record: RequestRecord, phases: Sequence[Phase]) -> None:
     usage = record.usage
     fields = {
         "receipt": record.id,
+        "verb": record.verb,
         "project": record.project,
         "key": record.key_name,
         "model": record.model,

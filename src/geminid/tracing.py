@@ -24,7 +24,8 @@ if TYPE_CHECKING:
     from opentelemetry.context import Context
     from opentelemetry.sdk.trace import SpanProcessor, TracerProvider
 
-OPERATION = "generate_content"
+OPERATIONS: dict[str, str] = {"generate": "generate_content", "embed": "embeddings"}
+"""How the conventions call what was asked for."""
 PROVIDER = "geminid"
 TRACES_PATH = "/v1/traces"
 NS_PER_MS = 1_000_000
@@ -55,7 +56,7 @@ class Tracing:
         whole_ns = round(max(record.took_s, record.settled_s) * 1000) * NS_PER_MS
         start_ns = self._now_ns() - whole_ns
         span = self._tracer.start_span(
-            f"{OPERATION} {record.asked}",
+            f"{OPERATIONS[record.verb]} {record.asked}",
             context=_parent(record.traceparent),
             kind=SpanKind.SERVER,
             start_time=start_ns,
@@ -100,7 +101,7 @@ def attributes(record: RequestRecord) -> dict[str, Any]:
     """Return what a span tells, by the names of the GenAI conventions, and our own for the rest."""
     usage = record.usage
     told: dict[str, Any] = {
-        "gen_ai.operation.name": OPERATION,
+        "gen_ai.operation.name": OPERATIONS[record.verb],
         "gen_ai.provider.name": PROVIDER,
         "gen_ai.request.model": record.asked,
         "gen_ai.response.model": record.model,

@@ -26,6 +26,7 @@ COLUMNS = {
     "test_files_py.py": "Python SDK",
     "test_batches_py.py": "Python SDK",
     "test_embed_py.py": "Python SDK",
+    "test_embed_js.py": "JavaScript SDK",
     "test_openai_py.py": "Python SDK",
     "test_openai_js.py": "JavaScript SDK",
     "test_gemini_js.py": "JavaScript SDK",

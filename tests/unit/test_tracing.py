@@ -60,6 +60,12 @@ def spans(made, *, prompts=False):
     return exporter.get_finished_spans()
 
 
+def test_vectors_are_an_operation_of_their_own():
+    *_, whole = spans(record(verb="embed", first_token_s=-1, answered=[], reasons=()))
+    assert whole.name == "embeddings alias"
+    assert whole.attributes["gen_ai.operation.name"] == "embeddings"
+
+
 def test_a_request_is_a_span_with_its_phases_inside():
     *phases, whole = spans(record())
     assert (whole.name, whole.kind, whole.parent) == ("generate_content alias", SpanKind.SERVER, None)

@@ -54,6 +54,7 @@ class Commits:
         self._keeping: asyncio.Future[None] | None = None
         self.counts: dict[Kind, int] = dict.fromkeys(Kind, 0)
         self.fault = ""
+        self.on_settled: Callable[[], None] = lambda: None
 
     @property
     def backlog(self) -> int:
@@ -92,6 +93,7 @@ class Commits:
             self._group, self._waiting = self._waiting, []
             await self._settle(self._group)
             self._group = []
+            self.on_settled()
             if not self._waiting:
                 self._idle.set()
 

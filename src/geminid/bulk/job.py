@@ -46,7 +46,7 @@ TRIES_MAX = 5
 PAUSES_S = (0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0)
 """Between tries, by how many in a row were refused for a reason that passes."""
 PASSING = (Unavailable, QuotaExceeded, OutOfCredits, Aborted)
-EPSILON_S = 0.01
+SOON_S, EPSILON_S = 0.05, 0.01
 TELL_S = 1.0
 LEAVE_S = 1.5
 """How long a server that stops waits for results that are there to be kept and paid."""
@@ -93,6 +93,8 @@ class OpenJob:
         self._changed = asyncio.Event()
         self._refusals = 0
         self._delayed = 0
+        self._limit = self._limit_max = 4 * sizes.lines_ahead
+        self._streak = 0
         self._not_before_s = 0.0
         self._note = ""
         self.ending: BatchState | None = None
@@ -108,11 +110,9 @@ class OpenJob:
 
     def ready(self) -> bool:
         """Whether a slot may have work of this job now."""
-        if not self._queue or self.ending is not None or self._commits.backlog > 4 * self._sizes.lines_ahead:
+        if not self._queue or self.ending is not None or self._clock() < self._not_before_s:
             return False
-        if self._clock() < self._not_before_s:
-            return False
-        return not (self._refusals and self.slots)  # after a refusal one line goes first, alone
+        return len(self.slots) + self._commits.backlog < self._limit
 
     def begin(self) -> asyncio.Task[None]:
         """Begin with the next work; the task ends when its slot is free."""
@@ -144,6 +144,7 @@ class OpenJob:
                 return
             self._commits = Commits(self._journal, self._index, self._meter)
             self._commits.counts.update(recovered.counts)
+            self._commits.on_settled = self.on_ready
             committing = asyncio.create_task(self._commits.run())
             committing.add_done_callback(partial(_leave, asyncio.current_task()))
             tasks = [committing]
@@ -219,7 +220,7 @@ class OpenJob:
             while work.lines and self.ending is None:
                 answered = await self._answered(work)
                 asked, work.again = work.lines.popleft(), False
-                self._refusals, self._not_before_s, self._note = 0, 0.0, ""
+                self._passed()
                 result = write_result(asked.line, answered.body)
                 work.known = work.known or answered.known
                 self._keep(asked.number, Kind.ANSWER, result, answered, self._forgetting(work))
@@ -241,6 +242,13 @@ class OpenJob:
             return await self._answerer.copy(job, work.known, name)
         return await self._answerer.answer(job, work.prepared, name)
 
+    def _passed(self) -> None:
+        """A line was let through: dare a little more."""
+        self._refusals, self._not_before_s, self._note = 0, 0.0, ""
+        self._streak += 1
+        if self._streak >= self._limit:
+            self._streak, self._limit = 0, min(self._limit + 1 + self._limit // 16, self._limit_max)
+
     def _refused(self, work: Work, problem: Problem) -> None:
         """Try again later, unless it is known that this line will never pass."""
         if isinstance(problem, QuotaExceeded) and problem.retry_after_ms is None:
@@ -252,13 +260,18 @@ class OpenJob:
                 self._failed(work, problem)
                 return
         self._note = problem.message
-        if self._clock() >= self._not_before_s:  # else it was refused together with others
-            pause_s = PAUSES_S[min(self._refusals, len(PAUSES_S) - 1)]
+        others = len(self.slots) - 1 + self._commits.backlog
+        if (
+            others > 0
+        ):  # what is refused beside others may pass beside fewer: it may be credits, or a full queue
+            self._limit = max(1, min(self._limit, others * 9 // 10))
+            after_s = SOON_S
+        else:
+            after_s = PAUSES_S[min(self._refusals, len(PAUSES_S) - 1)]
             self._refusals += 1
-            self._not_before_s = self._clock() + pause_s
+            self._not_before_s = self._clock() + after_s
         self._delayed += 1
-        after_s = max(self._not_before_s - self._clock(), 0) + EPSILON_S
-        asyncio.get_running_loop().call_later(after_s, self._take_back, work)
+        asyncio.get_running_loop().call_later(after_s + EPSILON_S, self._take_back, work)
 
     def _take_back(self, work: Work) -> None:
         self._delayed -= 1

@@ -11,6 +11,7 @@ Invariant: a line that was taken is refused, told of once, or cancelled.
 
 from __future__ import annotations
 
+import collections
 import logging
 from collections.abc import Callable, Iterator
 from itertools import chain, groupby
@@ -97,6 +98,7 @@ class Background:
         self._pipeline, self._prepare, self._begin = pipeline, prepare, begin
         self._step_max, self._running_max = step_max, max(1, step_max // 2)
         self._waiting = Turnstile[Submit]()
+        self._opened: collections.deque[Opening] = collections.deque()
         self._next: tuple[Opening, Tokens] | None = None
         self._reading: dict[int, Reading] = {}
         self._running: dict[Key, Line] = {}
@@ -113,15 +115,21 @@ class Background:
     @property
     def waits(self) -> bool:
         """Whether there is anything to do."""
-        return bool(self._running or self._aside or self._reading or self._next or self._waiting)
+        begun = self._running or self._aside or self._reading or self._next
+        return bool(begun or self._opened or self._waiting)
 
     def take(self, submit: Submit) -> None:
         """Take a line."""
         self._waiting.enter(submit.id, submit, submit.urgency, submit.project)
 
+    def take_opened(self, opening: Opening) -> None:
+        """Take a line that was prepared elsewhere."""
+        self._opened.append(opening)
+
     def cancel(self, request_id: int) -> None:
         """Forget a line and free what it holds."""
         self._waiting.leave(request_id)
+        self._opened = collections.deque(each for each in self._opened if each.submit.id != request_id)
         self.found.pop(request_id, None)
         if self._next is not None and self._next[0].submit.id == request_id:
             self._next = None
@@ -223,8 +231,9 @@ class Background:
     def _first(self) -> tuple[Opening, Tokens] | None:
         """Take the line whose turn it is, prepared; None when there is none, and when it would not yet find
         what it has in common with one that is just being read."""
-        while self._next is None and self._waiting:
-            if (opening := self._prepare(self._waiting.next())) is not None:
+        while self._next is None and (self._opened or self._waiting):
+            opening = self._opened.popleft() if self._opened else self._prepare(self._waiting.next())
+            if opening is not None:
                 self._next = opening, tokens_of(opening.opened.prompt)
         if self._next is None or self._follows(self._next[1]):
             return None

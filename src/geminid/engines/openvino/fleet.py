@@ -47,7 +47,7 @@ class FleetConfig(msgspec.Struct, frozen=True, kw_only=True):
     memory_bytes_max: bound on all loaded models together. kv_cache_gib: KV memory of each.
     cached_tokens_max: of the prefixes that each keeps, 0 for half of its KV memory. implicit_tokens_min: from
     so many tokens on, what was found computed is told. precision: None chooses by machine and model. threads:
-    0 means all cores.
+    0 means all cores. label_graph: whether labels of batches get a graph of their own.
     """
 
     cache: Path
@@ -61,6 +61,7 @@ class FleetConfig(msgspec.Struct, frozen=True, kw_only=True):
     threads: int = 0
     precision: Precision | None = None
     arithmetic: Literal["f32", "bf16"] = "f32"
+    label_graph: bool = False
     patience: Patience = Patience()
 
 
@@ -209,4 +210,5 @@ def load_of(config: FleetConfig, card: ModelCard, folder: Path) -> Load:
         picture_tokens_max=card.picture_tokens_max,
         cached_tokens_max=config.cached_tokens_max,
         implicit_tokens_min=config.implicit_tokens_min,
+        label_graph=config.label_graph and not card.sees,
     )

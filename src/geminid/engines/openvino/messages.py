@@ -56,7 +56,7 @@ class Load(msgspec.Struct, frozen=True, tag=True, kw_only=True):
     properties: passed to the OpenVINO device as they are. sees: whether the model takes pictures, and
     picture_tokens_max: how many tokens of them in one prompt. cached_tokens_max: of all prefixes that are
     kept; 0 for half of the KV cells. implicit_tokens_min: what was found computed is told from so many tokens
-    on.
+    on. label_graph: whether lines of batches that ask for labels are read by a graph of their own.
     """
 
     weights: str
@@ -71,6 +71,7 @@ class Load(msgspec.Struct, frozen=True, tag=True, kw_only=True):
     picture_tokens_max: int = 0
     cached_tokens_max: int = 0
     implicit_tokens_min: int = 32
+    label_graph: bool = False
 
 
 class Think(msgspec.Struct, frozen=True, array_like=True):

@@ -22,6 +22,7 @@ import openvino_genai
 from geminid.core.request import Sampling
 from geminid.engines.openvino.blocks import KV_BLOCK_TOKENS as KV_BLOCK_TOKENS
 from geminid.engines.openvino.blocks import Blocks, Lease
+from geminid.engines.openvino.encoding import Encoding
 from geminid.engines.openvino.eyes import Shown, Size, harmless
 from geminid.engines.openvino.messages import Finish, Load
 
@@ -113,6 +114,7 @@ class Pipeline:
             load.weights, self.tokenizer, _scheduler(load), "CPU", **load.properties
         )
         self.stop_ids = frozenset(stop_ids_of(self._native.get_config()))
+        self._encoding = Encoding(self._encoded, self.control_tokens())
         self._begins_with = self._put_before() if load.sees else ""
         self.cut_at = self._cut_at(load.context_tokens_max) if load.sees else 0
         self._next_id = 0
@@ -138,6 +140,9 @@ class Pipeline:
 
     def encode(self, prompt: str) -> list[int]:
         """Return the token ids of a rendered prompt."""
+        return self._encoding(prompt)
+
+    def _encoded(self, prompt: str) -> list[int]:
         ids = self.tokenizer.encode(prompt, add_special_tokens=False, max_length=NO_LIMIT).input_ids
         return [int(i) for i in ids.data[0]]
 

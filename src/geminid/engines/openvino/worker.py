@@ -13,6 +13,7 @@ Run as ``python -m geminid.engines.openvino.worker FD``, where FD is a connected
 from __future__ import annotations
 
 import contextlib
+import functools
 import gc
 import logging
 import os
@@ -21,6 +22,7 @@ import socket
 import sys
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import NamedTuple
 
 from geminid.core.content import Modality, Picture
@@ -28,6 +30,8 @@ from geminid.core.usage import added
 from geminid.engines.openvino.background import Background
 from geminid.engines.openvino.eyes import Scales, Shown
 from geminid.engines.openvino.idle import Idle
+from geminid.engines.openvino.known import Tokens, tokens_of
+from geminid.engines.openvino.labelling import Labelling, Scorer
 from geminid.engines.openvino.messages import (
     Accepted,
     Cancel,
@@ -52,7 +56,7 @@ from geminid.engines.openvino.prefixes import Prefixes
 from geminid.engines.openvino.prompt import Prompt, TemplateRefusal
 from geminid.engines.openvino.shares import located, shares, within
 from geminid.engines.openvino.turnstile import Turnstile
-from geminid.engines.openvino.writing import Opened, Opening, Spelling, Writing
+from geminid.engines.openvino.writing import Opened, Opening, Spelling, Writing, missing
 from geminid.process.inbox import HungUp, Inbox, Outbox
 from geminid.process.lifeline import die_with_parent
 
@@ -109,6 +113,16 @@ class Worker:
         self._unheard: dict[int, float] = {}  # begun, and has said nothing since
         self._idle = Idle(load.batch_tokens_max)
         self._lines = Background(pipeline, self._opening, self._written, load.batch_tokens_max)
+        self._labels = Labelling(
+            self._opening,
+            self._unthinking,
+            self._label_begun,
+            self._lines.take_opened,
+            functools.partial(_label_scorer, load) if load.label_graph else None,
+            pipeline.vocabulary() if load.label_graph else {},
+            load.batch_tokens_max,
+        )
+        self._lines_turn = False
         self._following: list[tuple[Opening, int]] = []
         self._found: dict[int, Found] = {}
         self._found_min = load.implicit_tokens_min
@@ -141,12 +155,30 @@ class Worker:
         self._begin_some()
         others = bool(self._waiting or self._prepared or self._following or self._running)
         allowance = self._idle.allowance(time.monotonic(), others)
-        if self._lines.waits and not others and (pause_s := self._idle.pause_s(time.monotonic())):
+        if self._lines_wait and not others and (pause_s := self._idle.pause_s(time.monotonic())):
             self._inbox.wait(pause_s)
             return
-        lines = self._lines.turn(allowance, self._full()) if self._lines.waits else 0
-        if self._pipeline.busy():
-            self._step(others, lines)
+        began_s = time.monotonic()
+        if labels := self._label_some(allowance):
+            lines = 0
+        else:
+            lines = self._lines.turn(allowance, self._full()) if self._lines.waits else 0
+        if self._pipeline.busy() and (others or not labels):
+            self._pipeline.step()
+        elif not labels:
+            return
+        self._stepped(others, labels + lines, began_s)
+
+    def _label_some(self, allowance: int) -> int:
+        """Choose labels, every other time if other lines wait, too; return how many tokens that were."""
+        turn = allowance and self._labels.waits and not self._lines_turn
+        labels = self._labels.turn(allowance, self._full()) if turn else 0
+        self._lines_turn = labels > 0 and self._lines.waits
+        return labels
+
+    @property
+    def _lines_wait(self) -> bool:
+        return self._lines.waits or self._labels.waits
 
     def _full(self) -> Callable[[], bool]:
         """Return what says whether this turn may begin no more lines."""
@@ -158,7 +190,7 @@ class Worker:
 
     def _drain(self) -> None:
         """Take everything that has arrived; wait only when there is nothing else to do."""
-        work = self._waiting or self._prepared or self._following or self._lines.waits or self._prefixes.waits
+        work = self._waiting or self._prepared or self._following or self._lines_wait or self._prefixes.waits
         idle = not work and not self._pipeline.busy()
         for message in self._inbox.take(wait=idle):
             match message:
@@ -177,7 +209,7 @@ class Worker:
 
     def _submit(self, submit: Submit) -> None:
         if submit.urgency >= BATCH_URGENCY:
-            self._lines.take(submit)
+            (self._labels if self._labels.takes(submit) else self._lines).take(submit)
         else:
             self._waiting[submit.id] = submit
 
@@ -191,6 +223,7 @@ class Worker:
         self._prepared.leave(request_id)
         self._following = [each for each in self._following if each[0].submit.id != request_id]
         self._unheard.pop(request_id, None)
+        self._labels.cancel(request_id)
         self._lines.cancel(request_id)
         for key in [key for key in self._running if key[0] == request_id]:
             self._running.pop(key).cancel()
@@ -359,17 +392,24 @@ class Worker:
             self._outbox.send(Refused(id=submit.id, kind="failed", message=repr(error)))
             return None
 
-    def _step(self, others: bool, lines: int) -> None:
-        began_s = time.monotonic()
-        self._pipeline.step()
+    def _unthinking(self, opening: Opening) -> Tokens:
+        """Return the tokens behind which a label is written."""
+        skip = missing(opening.submit.skip, opening.opened.text)
+        return tokens_of(self._pipeline.then(opening.opened.prompt, [], skip))
+
+    def _label_begun(self, opening: Opening, found: int) -> None:
+        self._begun[opening.submit.id] = int((time.monotonic() - opening.since_s) * 1000)
+        self._find(opening.submit, opening.opened, found)
+
+    def _stepped(self, others: bool, lines: int, began_s: float) -> None:
         now_s = time.monotonic()
-        self._idle.stepped(now_s, now_s - began_s, others=others, waits=self._lines.waits, tokens=lines)
-        said = (*self._deltas(), *self._lines.deltas())
+        self._idle.stepped(now_s, now_s - began_s, others=others, waits=self._lines_wait, tokens=lines)
+        said = (*self._deltas(), *self._lines.deltas(), *self._labels.deltas())
         deltas = [delta for delta in said if not self._prefixes.takes(delta)]
         self._prefixes.tend()
         begun, self._begun = self._begun, {}
         found, self._found = self._found, {}
-        running = len(self._running) + len(self._lines)
+        running = len(self._running) + len(self._lines) + len(self._labels)
         self._outbox.send(Stepped(deltas, running, self._pipeline.kv_used(), begun, found))
 
     def _deltas(self) -> Iterator[Delta]:
@@ -390,6 +430,13 @@ class Worker:
             log.exception("answer %s", key)
             writing.cancel()
             return Delta(*key, text="", tokens=0, finish="failed")
+
+
+def _label_scorer(load: Load) -> Scorer:
+    """Compile what reads for labels."""
+    from geminid.engines.openvino.label_scorer import LabelScorer  # few processes need it
+
+    return LabelScorer(Path(load.weights), load.properties)
 
 
 def kept_tokens_max(load: Load, kv_tokens_max: int) -> int:

@@ -256,7 +256,7 @@ class Writing:
     # -- the stretches --------------------------------------------------------------------------------
 
     def _think(self, think: Think, budget: int) -> None:
-        self._go([], _missing(think.opening, self._rendered))
+        self._go([], missing(think.opening, self._rendered))
         self._kind = "thought"
         self._terms = Terms(self._sampling, budget)
         self._stretch = self._begin(stops=(think.stop,) if think.stop else (), marker=think.stop)
@@ -277,7 +277,7 @@ class Writing:
         submit, calling = self._submit, self._submit.calling
         self._kind = "text"
         if submit.think is None and submit.skip:
-            self._go([], _missing(submit.skip, self._rendered))
+            self._go([], missing(submit.skip, self._rendered))
         if calling is not None and calling.forced:
             self._call(calling, [], "")
         elif submit.labels and submit.logprobs:
@@ -326,7 +326,7 @@ class Writing:
         )
 
 
-def _missing(words: str, prompt: str) -> str:
+def missing(words: str, prompt: str) -> str:
     """Return what of ``words`` the prompt does not end with already: some templates write a part of it."""
     for length in range(len(words), 0, -1):
         if prompt.endswith(words[:length]):

@@ -2,21 +2,27 @@
 
 import ast
 import re
+from itertools import permutations
 from pathlib import Path
+
+import pytest
 
 import geminid
 
 ROOT = Path(geminid.__file__).parent
-CLOSED = ("wire/openai", "web/openai")
-COMPOSED = {"app.py"}
+CLOSED = {"openai": ("wire/openai", "web/openai"), "anthropic": ("wire/anthropic", "web/anthropic")}
+COMPOSED = {"app.py", "app_speech.py"}
 """Where the routes of all wires are put together."""
-WORDS = re.compile(r"openai|chat\.completion|chatcmpl", re.IGNORECASE)
+WORDS = {
+    "openai": re.compile(r"openai|chat\.completion|chatcmpl", re.IGNORECASE),
+    "anthropic": re.compile(r"anthropic|toolu_|message_start", re.IGNORECASE),
+}
 
 
-def outside():
+def outside(wire):
     for path in sorted(ROOT.rglob("*.py")):
         name = path.relative_to(ROOT).as_posix()
-        if not name.startswith(CLOSED) and name not in COMPOSED:
+        if not name.startswith(CLOSED[wire]) and name not in COMPOSED:
             yield name, path.read_text()
 
 
@@ -38,12 +44,13 @@ def _is_words(node: ast.AST) -> bool:
     )
 
 
-def test_nothing_about_openai_is_known_outside_of_its_folders():
-    leaks = {name: WORDS.findall(code_of(source)) for name, source in outside()}
+@pytest.mark.parametrize("wire", CLOSED)
+def test_nothing_about_a_foreign_wire_is_known_outside_of_its_folders(wire):
+    leaks = {name: WORDS[wire].findall(code_of(source)) for name, source in outside(wire)}
     assert {name: found for name, found in leaks.items() if found} == {}
 
 
-def test_neither_wire_imports_the_other():
-    for wire, other in (("openai", "gemini"), ("gemini", "openai")):
-        for path in (ROOT / "wire" / wire).glob("*.py"):
-            assert f"geminid.wire.{other}" not in path.read_text(), path
+@pytest.mark.parametrize(("wire", "other"), list(permutations(("anthropic", "gemini", "openai"), 2)))
+def test_no_wire_imports_another(wire, other):
+    for path in (ROOT / "wire" / wire).rglob("*.py"):
+        assert f"geminid.wire.{other}" not in path.read_text(), path

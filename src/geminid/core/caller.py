@@ -12,9 +12,11 @@ import msgspec
 from geminid.core.errors import PermissionDenied
 from geminid.core.project import DEFAULT_PROJECT
 
-Verb = Literal["generate", "count", "models", "files", "embed", "caches", "batches"]
+Verb = Literal[
+    "generate", "count", "models", "files", "embed", "caches", "batches", "transcribe", "interactions"
+]
 """What a caller may want: answers, counts of tokens, the list of models, files, embeddings, cached contents,
-batches."""
+batches, sound written down, interactions that were stored."""
 
 Role = Literal["admin", "viewer"]
 """What an administrator may do; a viewer changes nothing."""
@@ -71,6 +73,8 @@ _WORDS: dict[Verb, str] = {
     "embed": "embed content",
     "caches": "work with cached contents",
     "batches": "work with batches",
+    "transcribe": "transcribe sound",
+    "interactions": "work with stored interactions",
 }
 
 

@@ -5,16 +5,19 @@
     Problem
      ├── InvalidArgument            the caller's mistake; carries the fields
      │    ├── InputTooLong          the prompt does not fit the model
+     │    ├── UnknownPrevious       what shall be gone on from does not exist
      │    └── InvalidKey            a key was sent that is not one of ours
      │         └── ExpiredKey
      ├── Unauthenticated            whoever administers must say who he is
      ├── FailedPrecondition         right request, wrong state
+     │    └── NotCancellable        nothing of it is running
      ├── PermissionDenied
      │    ├── NoKey                 no key was sent where one is needed
      │    ├── UnknownFile           no such file, or it is somebody else's
      │    └── UnknownCache          the same of cached contents
      ├── NotFound
-     │    └── UnknownModel
+     │    ├── UnknownModel
+     │    └── UnknownInteraction    the same of a stored interaction
      ├── AlreadyExists              the name is taken
      ├── Aborted                    somebody else is at it
      ├── ResourceExhausted          a limit of the caller was reached
@@ -77,6 +80,14 @@ class InputTooLong(InvalidArgument):
         self.tokens_max = tokens_max
 
 
+class UnknownPrevious(InvalidArgument):
+    """An interaction that shall be gone on from, or one that came before it, does not exist: ``id``."""
+
+    def __init__(self, interaction_id: str) -> None:
+        super().__init__(f"Interaction {interaction_id}, which this one goes on from, does not exist.")
+        self.id = interaction_id
+
+
 class InvalidKey(InvalidArgument):
     """The caller's key is not known. Google answers this with INVALID_ARGUMENT, and so do we."""
 
@@ -107,6 +118,14 @@ class FailedPrecondition(Problem):
     """The request is well formed but cannot be served in the present state."""
 
     code = "FAILED_PRECONDITION"
+
+
+class NotCancellable(FailedPrecondition):
+    """An interaction that does not run in the background and has ended."""
+
+    def __init__(self, interaction_id: str) -> None:
+        super().__init__(f"Interaction {interaction_id} does not run in the background.")
+        self.id = interaction_id
 
 
 class PermissionDenied(Problem):
@@ -152,6 +171,14 @@ class UnknownModel(NotFound):
     def __init__(self, name: str) -> None:
         super().__init__(f"model {name} is not known here")
         self.name = name
+
+
+class UnknownInteraction(NotFound):
+    """The caller has no interaction of this id: unknown, expired, deleted, of another wire or project."""
+
+    def __init__(self, interaction_id: str) -> None:
+        super().__init__(f"Interaction {interaction_id} does not exist.")
+        self.id = interaction_id
 
 
 class AlreadyExists(Problem):

@@ -18,6 +18,7 @@ class File(msgspec.Struct, frozen=True, kw_only=True):
     """A file of a project. ``id`` is its name without ``files/``, unique within the project.
 
     ``duration_ms`` is known of sound and film that were looked into; ``fault`` says why a file has failed.
+    ``purpose``: what the caller said it is for, in the words of his wire; empty where nothing was said.
     """
 
     project: str
@@ -33,12 +34,14 @@ class File(msgspec.Struct, frozen=True, kw_only=True):
     duration_ms: int | None = None
     fault: str = ""
     source: FileSource = "uploaded"
+    purpose: str = ""
 
 
 class NewFile(msgspec.Struct, frozen=True, kw_only=True):
     """What a caller says of a file before its bytes come; what is empty or None was not said.
 
-    ``file_name`` is what the file is called where it comes from.
+    ``file_name`` is what the file is called where it comes from. ``ttl_s``: how long it shall live, which may
+    be less than files live here, not more.
     """
 
     id: str = ""
@@ -46,6 +49,8 @@ class NewFile(msgspec.Struct, frozen=True, kw_only=True):
     mime_type: str = ""
     file_name: str = ""
     size_bytes: int | None = None
+    purpose: str = ""
+    ttl_s: int | None = None
 
 
 class Place(msgspec.Struct, frozen=True):
@@ -53,3 +58,11 @@ class Place(msgspec.Struct, frozen=True):
 
     created_us: int
     id: str
+
+
+class Wanted(msgspec.Struct, frozen=True, kw_only=True):
+    """Which of a project's files are listed, and in which order. source, purposes: None is any."""
+
+    source: FileSource | None = None
+    purposes: tuple[str, ...] | None = None
+    oldest_first: bool = False

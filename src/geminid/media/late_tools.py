@@ -5,10 +5,12 @@ Their libraries alone take half a second to load, and most reader processes meet
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from geminid.core.speech import Listen, Segment, Understood
 from geminid.media.tools import Ocr, Speech, Transcript
 
 if TYPE_CHECKING:
@@ -43,6 +45,14 @@ class LateSpeech:
     def transcribe(self, samples: np.ndarray) -> Transcript:
         """Return what is said in samples."""
         return self._speech.transcribe(samples)
+
+    def listen(self, samples: np.ndarray, listen: Listen) -> Iterator[Segment | Understood]:
+        """Yield what is said in samples as it is heard."""
+        return self._speech.listen(samples, listen)
+
+    def prompt_tokens(self, listen: Listen) -> int:
+        """Return how many tokens of the prompt are taken."""
+        return self._speech.prompt_tokens(listen) if listen.prompt else 0
 
     @cached_property
     def _speech(self) -> Speech:

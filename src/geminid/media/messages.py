@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import msgspec
 
+from geminid.core.speech import Listen, Listening, Segment, Understood
 from geminid.media.bounds import Bounds
 from geminid.media.reading import Ask, Kind, Reading
 
@@ -35,6 +36,15 @@ class Probe(msgspec.Struct, frozen=True, tag=True):
     mime_type: str
 
 
+class Hear(msgspec.Struct, frozen=True, tag=True):
+    """Write down what is said in the file at ``path``; answered by the events of
+    :mod:`geminid.core.speech`."""
+
+    path: str
+    mime_type: str
+    listen: Listen
+
+
 class Done(msgspec.Struct, frozen=True, tag=True):
     """The file was read."""
 
@@ -59,8 +69,8 @@ class Refused(msgspec.Struct, frozen=True, tag=True):
     spent: bool = False
 
 
-ToReader = Open | Read | Probe
-FromReader = Done | Probed | Refused
+ToReader = Open | Read | Probe | Hear
+FromReader = Done | Probed | Listening | Segment | Understood | Refused
 
 decode_to_reader = msgspec.msgpack.Decoder(ToReader).decode
 decode_from_reader = msgspec.msgpack.Decoder(FromReader).decode

@@ -12,7 +12,8 @@ import logging
 import os
 import signal
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import TypeVar
 
@@ -21,9 +22,20 @@ import msgspec
 from geminid.core import clock
 from geminid.core.errors import Unavailable
 from geminid.core.queue import BoundedQueue
+from geminid.core.speech import Listen, Listening, Segment, SpeechEvent, Understood
 from geminid.media.bounds import Bounds
 from geminid.media.faults import Unreadable
-from geminid.media.messages import Done, FromReader, Open, Probe, Probed, Read, Refused, decode_from_reader
+from geminid.media.messages import (
+    Done,
+    FromReader,
+    Hear,
+    Open,
+    Probe,
+    Probed,
+    Read,
+    Refused,
+    decode_from_reader,
+)
 from geminid.media.reading import Ask, Reading
 from geminid.process.link import Link
 
@@ -77,16 +89,25 @@ class _Reader:
         self.idle_since_s = 0.0
 
     async def ask(self, job: Read | Probe) -> FromReader:
-        """Send a job and return its answer.
+        """Send a job and return its answer; raises as :meth:`next` does."""
+        self.send(job)
+        return await self.next()
 
-        Raises ``TimeoutError`` when the process has ended since its time was over, ``ConnectionError`` when
-        it ended otherwise.
-        """
+    def send(self, job: Read | Probe | Hear) -> None:
+        """Send a job; raises ``ConnectionError`` when the process has said more than it was asked."""
         assert self.link is not None
         if not self.answers.empty():
             raise ConnectionError("said something that it was not asked")
         self.jobs += 1
         self.link.send(job)
+
+    async def next(self) -> FromReader:
+        """Return what the process says next.
+
+        Raises ``TimeoutError`` when the process has ended since its time was over, ``ConnectionError`` when
+        it ended otherwise.
+        """
+        assert self.link is not None
         answer = asyncio.create_task(self.answers.get())
         ended = asyncio.create_task(self.link.closed.wait())
         try:
@@ -99,6 +120,43 @@ class _Reader:
         finally:
             answer.cancel()
             ended.cancel()
+
+
+class _Hearing:
+    """What one process says of one sound. ``kept``: it has said all, and may be used again."""
+
+    def __init__(self, reader: _Reader) -> None:
+        self._reader = reader
+        self.kept = False
+
+    async def events(self) -> AsyncIterator[SpeechEvent]:
+        while True:
+            answer = await self._reader.next()
+            match answer:
+                case Listening() | Segment():
+                    yield answer
+                case Understood():
+                    self.kept = True
+                    yield answer
+                    return
+                case Refused():
+                    self.kept = not answer.spent
+                    raise Unreadable(answer.message)
+                case _:
+                    raise ConnectionError("answered another question")
+
+
+@contextmanager
+def _told(reader: _Reader) -> Iterator[None]:
+    """Tell a caller in words what became of the process that read for him."""
+    try:
+        yield
+    except TimeoutError:
+        raise Unreadable(TOO_LONG) from None
+    except ConnectionError as failure:
+        assert reader.link is not None
+        log.warning("a reader process %s: %s", failure, reader.link.last_words())
+        raise Unreadable(CRASHED) from failure
 
 
 class ReaderPool:
@@ -132,6 +190,26 @@ class ReaderPool:
         """Return what a file is; raises as :meth:`read` does."""
         return await self._run(Probe(str(source), mime_type), Probed)
 
+    @asynccontextmanager
+    async def hearing(
+        self, source: Path, mime_type: str, listen: Listen
+    ) -> AsyncIterator[AsyncIterator[SpeechEvent]]:
+        """Have what is said in a file written down; the events come as it is heard.
+
+        Whoever leaves before the last of them ends the process that listened. Raises as :meth:`read` does,
+        also while events are read.
+        """
+        async with self._queue.turn():
+            reader = await self._reader()
+            heard = _Hearing(reader)
+            try:
+                with _told(reader):
+                    async with asyncio.timeout(self._config.bounds.time_ms_max / 1000):
+                        reader.send(Hear(str(source), mime_type, listen))
+                        yield heard.events()
+            finally:
+                await self._put_back(reader, kept=heard.kept)
+
     async def close(self) -> None:
         """End every process that is idle; those that read end with their callers."""
         self._closed = True
@@ -146,21 +224,16 @@ class ReaderPool:
             reader = await self._reader()
             kept = False
             try:
-                async with asyncio.timeout(self._config.bounds.time_ms_max / 1000):
-                    answer = await reader.ask(job)
-                if isinstance(answer, expected):
-                    kept = True
-                    return answer
-                if not isinstance(answer, Refused):
-                    raise ConnectionError("answered another question")
-                kept = not answer.spent
-                raise Unreadable(answer.message)
-            except TimeoutError:
-                raise Unreadable(TOO_LONG) from None
-            except ConnectionError as failure:
-                assert reader.link is not None
-                log.warning("a reader process %s: %s", failure, reader.link.last_words())
-                raise Unreadable(CRASHED) from failure
+                with _told(reader):
+                    async with asyncio.timeout(self._config.bounds.time_ms_max / 1000):
+                        answer = await reader.ask(job)
+                    if isinstance(answer, expected):
+                        kept = True
+                        return answer
+                    if not isinstance(answer, Refused):
+                        raise ConnectionError("answered another question")
+                    kept = not answer.spent
+                    raise Unreadable(answer.message)
             finally:
                 await self._put_back(reader, kept=kept)
 

@@ -2,7 +2,8 @@
 
 Parsers are other people's and their input is hostile: the process bounds its own memory, gives up the
 network, all writing and whatever it need not read (:mod:`geminid.process.confine`), and may be killed by the
-server at any moment. Invariant: each job is answered by exactly one frame, or the process ends.
+server at any moment. Invariant: each job is answered by one frame, or a sound to be heard by its events or a
+refusal that ends them; or the process ends.
 
 Run as ``python -m geminid.media.process FD``, where FD is a connected stream socket.
 """
@@ -16,7 +17,7 @@ import resource
 import signal
 import socket
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import msgspec
@@ -24,7 +25,17 @@ import msgspec
 from geminid.core.errors import Problem
 from geminid.media.cpu_time import within
 from geminid.media.late_tools import LateOcr, LateSpeech
-from geminid.media.messages import Done, FromReader, Open, Probe, Read, Refused, ToReader, decode_to_reader
+from geminid.media.messages import (
+    Done,
+    FromReader,
+    Hear,
+    Open,
+    Probe,
+    Read,
+    Refused,
+    ToReader,
+    decode_to_reader,
+)
 from geminid.media.reading import Ask, Kind, Passage, Reading, Still
 from geminid.media.sniff import sniff
 from geminid.media.tools import Tools
@@ -107,10 +118,10 @@ def serve(link: socket.socket) -> None:
     tools = _tools(opened)
     while True:
         for job in jobs:
-            answer = _answer(job, opened, tools)
-            outbox.send(answer)
-            if isinstance(answer, Refused) and answer.spent:
-                return
+            for answer in _answers(job, opened, tools):
+                outbox.send(answer)
+                if isinstance(answer, Refused) and answer.spent:
+                    return
         jobs = inbox.take(wait=True)
 
 
@@ -119,30 +130,39 @@ def _tools(opened: Open) -> Tools:
     return Tools(ocr=LateOcr(threads), speech=LateSpeech(Path(speech), threads) if speech else None)
 
 
-def _answer(job: ToReader, opened: Open, tools: Tools) -> FromReader:
+def _answers(job: ToReader, opened: Open, tools: Tools) -> Iterator[FromReader]:
     """A parser may raise anything at all; what it meant is told to the log, not to the caller."""
     try:
-        match job:
-            case Read():
-                kind = sniff(Path(job.path), job.ask.mime_type).kind
-                with within(CPU_MS_MAX.get(kind, 0)):
-                    return _bounded(READERS[kind](Path(job.path), job.ask, opened, tools), opened)
-            case Probe():
-                from geminid.media.probe import probe
-
-                return probe(Path(job.path), job.mime_type, opened.bounds)
-            case Open():
-                raise ValueError("a process is opened once")
+        yield from _work(job, opened, tools)
     except Problem as problem:
-        return Refused(_sentence(problem.message))
+        yield Refused(_sentence(problem.message))
     except MemoryError:
-        return Refused(TOO_LARGE, spent=True)
+        yield Refused(TOO_LARGE, spent=True)
     except RecursionError:
-        return Refused("The file is nested too deeply.", spent=True)
+        yield Refused("The file is nested too deeply.", spent=True)
     except Exception as error:
         log.exception("a parser failed")
         no_memory = any(words in str(error) for words in NO_MEMORY)
-        return Refused(TOO_LARGE if no_memory else BROKEN, spent=True)
+        yield Refused(TOO_LARGE if no_memory else BROKEN, spent=True)
+
+
+def _work(job: ToReader, opened: Open, tools: Tools) -> Iterator[FromReader]:
+    match job:
+        case Read():
+            kind = sniff(Path(job.path), job.ask.mime_type).kind
+            with within(CPU_MS_MAX.get(kind, 0)):
+                reading = _bounded(READERS[kind](Path(job.path), job.ask, opened, tools), opened)
+            yield reading
+        case Hear():
+            from geminid.media.hearing import hear
+
+            yield from hear(Path(job.path), job.mime_type, job.listen, opened.bounds, tools)
+        case Probe():
+            from geminid.media.probe import probe
+
+            yield probe(Path(job.path), job.mime_type, opened.bounds)
+        case Open():
+            raise ValueError("a process is opened once")
 
 
 def _sentence(message: str) -> str:

@@ -14,7 +14,9 @@ from typing import Any
 
 import numpy as np
 
+from geminid.core.speech import Listen, Segment, Understood, Word
 from geminid.media.faults import Unreadable
+from geminid.media.sound_languages import language_name
 from geminid.media.tools import Heard, Transcript
 
 RATE = 16_000
@@ -29,6 +31,9 @@ LONG_SAMPLES = 1800 * RATE
 NEEDED = ("model.bin", "config.json", "tokenizer.json")
 CODES = {"jw": "jv"}
 """Whisper's codes that are not those of ISO 639-1."""
+OWN_CODES = {code: own for own, code in CODES.items()}
+PROMPT_TOKENS_MAX = 223
+"""Of a longer prompt the end is taken."""
 
 
 class Whisper:
@@ -56,6 +61,56 @@ class Whisper:
         code = languages.most_common(1)[0][0] if heard else ""
         return Transcript(CODES.get(code, code), tuple(heard))
 
+    def listen(self, samples: np.ndarray, listen: Listen) -> Iterator[Segment | Understood]:
+        """Yield what is said in samples as it is heard, and what language that was at the end."""
+        self._check(listen)
+        languages: Counter[str] = Counter()
+        for start, end in pieces(samples):
+            segments, about = self._loaded().transcribe(
+                samples[start:end], **self._options(len(samples), listen)
+            )
+            for found in segments:
+                segment = _segment(found, start * 1000 // RATE, end * 1000 // RATE)
+                if segment.text.strip():
+                    languages[about.language] += len(segment.text)
+                    yield segment
+        code = languages.most_common(1)[0][0] if languages else ""
+        code = CODES.get(code, code)
+        yield Understood(code, language_name(code))
+
+    def prompt_tokens(self, listen: Listen) -> int:
+        """Return how many tokens of the prompt are taken."""
+        words = f" {listen.prompt.strip()}"
+        encoded = self._loaded().hf_tokenizer.encode(words, add_special_tokens=False)
+        return min(len(encoded.ids), PROMPT_TOKENS_MAX)
+
+    def _check(self, listen: Listen) -> None:
+        known = self._loaded().supported_languages
+        if listen.language and OWN_CODES.get(listen.language, listen.language) not in known:
+            raise Unreadable(f"The speech model of this server does not know the language {listen.language}.")
+        if listen.english and len(known) == 1:
+            raise Unreadable("The speech model of this server knows English alone: it cannot translate.")
+
+    def _options(self, count: int, listen: Listen) -> dict[str, Any]:
+        options: dict[str, Any] = {
+            "beam_size": self._beam or (BEAM if count <= LONG_SAMPLES else 1),
+            "task": "translate" if listen.english else "transcribe",
+            "language": OWN_CODES.get(listen.language, listen.language) or None,
+            "initial_prompt": listen.prompt or None,
+            "word_timestamps": listen.words,
+            "vad_filter": True,
+            "condition_on_previous_text": False,
+        }
+        if listen.temperature:
+            options["temperature"] = listen.temperature
+        if (pauses := listen.pauses) is not None:
+            options["vad_parameters"] = {
+                "threshold": pauses.threshold,
+                "min_silence_duration_ms": pauses.silence_ms,
+                "speech_pad_ms": pauses.padding_ms,
+            }
+        return options
+
     def _piece(self, samples: np.ndarray, start_ms: int, beam: int) -> tuple[list[Heard], str]:
         # Each piece on its own: a sentence that was misheard does not lead the next one astray.
         segments, about = self._loaded().transcribe(
@@ -76,6 +131,26 @@ class Whisper:
         if self._model is None:
             self._model = _load(self._folder, self._threads)
         return self._model
+
+
+def _segment(found: Any, start_ms: int, end_ms: int) -> Segment:
+    """Return a segment of a piece that lies there in the whole."""
+
+    def at(seconds: float) -> int:
+        return min(start_ms + round(float(seconds) * 1000), end_ms)
+
+    return Segment(
+        start_ms=at(found.start),
+        end_ms=at(found.end),
+        text=found.text.rstrip(),
+        tokens=tuple(map(int, found.tokens)),
+        words=tuple(Word(at(word.start), at(word.end), word.word.strip()) for word in found.words or ()),
+        seek=start_ms // 10 + int(found.seek),
+        avg_logprob=float(found.avg_logprob),
+        compression_ratio=float(found.compression_ratio),
+        no_speech_prob=float(found.no_speech_prob),
+        temperature=float(found.temperature or 0.0),
+    )
 
 
 def _load(folder: Path, threads: int) -> Any:

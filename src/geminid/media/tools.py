@@ -5,9 +5,12 @@ Protocols, so that a reader can be tested without its models.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Protocol
 
 import msgspec
+
+from geminid.core.speech import Listen, Segment, Understood
 
 if TYPE_CHECKING:
     import numpy as np
@@ -41,6 +44,15 @@ class Speech(Protocol):
 
     def transcribe(self, samples: np.ndarray) -> Transcript:
         """Return what is said in mono samples, float32 from -1 to 1 at 16 kHz."""
+
+    def listen(self, samples: np.ndarray, listen: Listen) -> Iterator[Segment | Understood]:
+        """Yield what is said in such samples as it is heard, and what language that was at the end.
+
+        Raises ``Unreadable`` for a language that is not known.
+        """
+
+    def prompt_tokens(self, listen: Listen) -> int:
+        """Return how many tokens of the prompt are taken."""
 
 
 class Tools(msgspec.Struct, frozen=True, kw_only=True):

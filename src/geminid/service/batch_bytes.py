@@ -9,26 +9,28 @@ from __future__ import annotations
 import os
 import shutil
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
 import msgspec
 
+from geminid.core.batch import Inspection
 from geminid.core.errors import UnknownFile
 from geminid.store.blobs import Blobs
-from geminid.store.lines import raw_lines
+from geminid.store.lines import RawLine, raw_lines
 
 FRESH_S = 3600
 """Bytes that nobody knows are let alone for so long: their job may be on its way."""
 
 
 class Laid(NamedTuple):
-    """An input that is on the disk: its size, and how many lines it has."""
+    """An input that is on the disk. found: what its lines say of themselves, if they were inspected."""
 
     size_bytes: int
     lines: int
+    found: Inspection | None = None
 
 
 def lay_lines(blobs: Blobs, key: str, lines: Iterable[bytes]) -> Laid:
@@ -44,10 +46,16 @@ def lay_lines(blobs: Blobs, key: str, lines: Iterable[bytes]) -> Laid:
     return Laid(size, count)
 
 
-def lay_file(blobs: Blobs, key: str, source: Path, line_bytes_max: int) -> Laid:
+def lay_file(
+    blobs: Blobs,
+    key: str,
+    source: Path,
+    line_bytes_max: int,
+    inspect: Callable[[Iterator[RawLine]], Inspection] | None = None,
+) -> Laid:
     """Take the bytes of a file, which never change, under a name of the job's own, and count its lines.
 
-    Raises ``UnknownFile`` where it was deleted a moment ago.
+    inspect: is shown the lines on the way. Raises ``UnknownFile`` where it was deleted a moment ago.
     """
     path = blobs.path(key)
     try:
@@ -62,7 +70,27 @@ def lay_file(blobs: Blobs, key: str, source: Path, line_bytes_max: int) -> Laid:
         raise UnknownFile(source.name) from error
     _sync(path.parent)
     with path.open("rb", 1024 * 1024) as file:
-        return Laid(path.stat().st_size, sum(1 for _ in raw_lines(file, line_bytes_max)))
+        lines = _Counted(raw_lines(file, line_bytes_max))
+        found = inspect(lines) if inspect is not None else None
+        for _ in lines:
+            pass
+        return Laid(path.stat().st_size, lines.count, found)
+
+
+class _Counted:
+    """Lines, and how many of them have passed."""
+
+    def __init__(self, lines: Iterator[RawLine]) -> None:
+        self._lines = lines
+        self.count = 0
+
+    def __iter__(self) -> Iterator[RawLine]:
+        return self
+
+    def __next__(self) -> RawLine:
+        line = next(self._lines)
+        self.count += 1
+        return line
 
 
 def lines_of(path: Path) -> Iterator[bytes]:

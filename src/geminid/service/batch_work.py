@@ -15,19 +15,24 @@ from sqlalchemy import Connection
 
 from geminid.core.batch import BatchState, Job
 from geminid.core.file import File
+from geminid.core.usage import Usage
 from geminid.service import batch_bytes
 from geminid.service.acting import NowMs, now_ms
 from geminid.service.batch_hooks import messages_of
-from geminid.service.batches import output_id
+from geminid.service.batches import error_id, output_id
 from geminid.store import batches as rows
 from geminid.store import files as file_rows
 from geminid.store import outbox
-from geminid.store.batches import PARTS_OPEN, KeptJob
+from geminid.store.batches import PARTS_CLOSED, PARTS_OPEN, KeptJob
 from geminid.store.blobs import Blobs
 from geminid.store.database import Database
 from geminid.store.files import Kept
 
 MIME_TYPE = "application/jsonl"
+USED = ("prompt", "cached", "candidates", "thoughts")
+"""What a job's row tells of the tokens that its answers used."""
+_IDS = {"output": "output_id", "errors": "error_id"}
+"""By part of a job's bytes: where its row tells the file."""
 
 
 class Output(msgspec.Struct, frozen=True):
@@ -38,12 +43,16 @@ class Output(msgspec.Struct, frozen=True):
 
 
 class Ending(msgspec.Struct, frozen=True, kw_only=True):
-    """How a job ended. state: unless it had come to a last state before. output: None where there is none."""
+    """How a job ended. state: unless it had come to a last state before. output, errors: None where there are
+    none. usage: of its answers. finalizing_ms: when the last of them was there."""
 
     state: BatchState
     succeeded: int = 0
     failed: int = 0
     output: Output | None = None
+    errors: Output | None = None
+    usage: Usage = Usage()
+    finalizing_ms: int | None = None
     fault_code: str = ""
     fault: str = ""
 
@@ -95,8 +104,8 @@ class BatchWork:
 
     async def close(self, kept: KeptJob, ending: Ending) -> None:
         """End a job, publish its output and leave messages; then remove what it needed until now."""
-        removed = await self._database.write(partial(self._close, kept, ending))
-        parts = [part for part in PARTS_OPEN if part != "output" or removed]
+        published = await self._database.write(partial(self._close, kept, ending))
+        parts = [part for part in PARTS_OPEN if part not in published]
         await asyncio.to_thread(batch_bytes.drop, self._blobs, map(kept.key, parts))
 
     async def release(self) -> None:
@@ -108,43 +117,60 @@ class BatchWork:
         known = await self._database.read(lambda c: file_rows.blobs(c) | rows.blobs(c))
         await asyncio.to_thread(batch_bytes.drop_orphans, self._blobs, known)
 
-    def _close(self, kept: KeptJob, ending: Ending, connection: Connection) -> bool:
-        """Return whether the output is to be removed too, since nobody will ask for it."""
+    def _close(self, kept: KeptJob, ending: Ending, connection: Connection) -> tuple[str, ...]:
+        """Return the parts of a job's bytes that stay, because somebody may ask for them."""
         found = rows.any_of(connection, kept.job.project, kept.job.id)
         if found is None or found.closed:
-            return False
+            return PARTS_CLOSED
         now_ms, job, output = self.now_ms(), found.job, ending.output
         rows.end(connection, found, ending.state, ended_ms=now_ms, fault_code=ending.fault_code,
                  fault=ending.fault)  # fmt: skip
-        published = output_id(job) if output is not None and job.file_id else ""
-        if output is not None and published:
-            file_rows.add(connection, self._published(found, output))
+        published = self._publish(connection, found, ending)
         counts = {"succeeded": ending.succeeded, "failed": ending.failed, "output": int(output is not None)}
-        closing = {"closed": 1, "owner": "", "note": "", "updated_ms": now_ms, "output_id": published}
-        rows.put(connection, found, **closing, **counts)
+        tokens = {f"{kind}_tokens": getattr(ending.usage, kind) for kind in USED}
+        times = {"updated_ms": now_ms, "finalizing_ms": ending.finalizing_ms, "settled_ms": now_ms}
+        rows.put(connection, found, closed=1, owner="", note="", **published, **counts, **tokens, **times)
+        parts = tuple(part for part, column in _IDS.items() if published[column])
         if found.deleted:
             rows.remove(connection, found)
-            return not published
+            return parts
         ended = rows.any_of(connection, job.project, job.id)
         for message in messages_of(ended.job if ended else job, self._hooks, now_ms):
             outbox.add(connection, message)
-        return output is None
+        inline = output is not None and not job.file_id
+        return (*parts, "output") if inline else parts
 
-    def _published(self, kept: KeptJob, output: Output) -> Kept:
-        now_us = self.now_ms() * 1000
+    def _publish(self, connection: Connection, kept: KeptJob, ending: Ending) -> dict[str, str]:
+        """Make files of the results of a job that came in a file; return their ids, empty for none.
+
+        Of results in two files, one that nothing stands in is none.
+        """
+        job, apart = kept.job, ending.errors is not None
+        published = dict.fromkeys(_IDS.values(), "")
+        results = {"output": (output_id(job), ending.output), "errors": (error_id(job), ending.errors)}
+        for part, (file_id, result) in results.items():
+            if result is None or not job.file_id or (apart and not result.size_bytes):
+                continue
+            file_rows.add(connection, self._published(kept, part, file_id, result))
+            published[_IDS[part]] = file_id
+        return published
+
+    def _published(self, kept: KeptJob, part: str, file_id: str, output: Output) -> Kept:
+        now_us, job = self.now_ms() * 1000, kept.job
+        ttl_ms = min(self._file_ttl_ms, job.output_ttl_ms or self._file_ttl_ms)
         file = File(
-            project=kept.job.project,
-            id=output_id(kept.job),
-            display_name=kept.job.display_name,
+            project=job.project,
+            id=file_id,
+            display_name=job.display_name,
             mime_type=MIME_TYPE,
             size_bytes=output.size_bytes,
             sha256_hex=output.sha256_hex,
             created_us=now_us,
             updated_us=now_us,
-            expires_us=now_us + self._file_ttl_ms * 1000,
+            expires_us=now_us + ttl_ms * 1000,
             source="generated",
         )
-        return Kept(file, kept.key("output"))
+        return Kept(file, kept.key(part))
 
 
 def request_id(job: Job, number: int) -> str:

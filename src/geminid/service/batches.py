@@ -10,14 +10,28 @@ from __future__ import annotations
 import asyncio
 import itertools
 import secrets
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Collection, Iterator
 from functools import partial
+from hashlib import blake2b
 from pathlib import Path
 from typing import NamedTuple
 
+import msgspec
 from sqlalchemy import Connection
 
-from geminid.core.batch import NO_WEBHOOK, OUTPUT_PREFIX, BatchKind, Job, NewJob, Outlook, Place, Webhook
+from geminid.core.batch import (
+    ERROR_SUFFIX,
+    NO_WEBHOOK,
+    OUTPUT_PREFIX,
+    BatchKind,
+    Inspection,
+    Job,
+    LineFault,
+    NewJob,
+    Outlook,
+    Place,
+    Webhook,
+)
 from geminid.core.caller import Caller
 from geminid.core.disk import disk
 from geminid.core.errors import FailedPrecondition, FieldViolation, InvalidArgument, NotFound, UnknownFile
@@ -33,6 +47,7 @@ from geminid.store import batches as rows
 from geminid.store.batches import KeptJob
 from geminid.store.blobs import Blobs
 from geminid.store.database import Database
+from geminid.store.lines import RawLine
 
 __all__ = ["Batches", "Job", "NewJob", "Outlook", "Page", "Place", "UnknownBatch", "Webhook"]
 
@@ -43,6 +58,11 @@ LINES_AT_ONCE = 512
 
 Known = Callable[[str, BatchKind], object]
 """(model, kind) → anything; raises ``UnknownModel`` where no such model does such work."""
+Inspect = Callable[[Iterator[RawLine], Callable[[str], object]], Inspection]
+"""(lines, model → anything as of :data:`Known`) → what they say of themselves. For threads."""
+Formats = Collection[str]
+FIRST: Formats = ("",)
+"""The formats of lines that whoever asks for a job knows; one of another format is not there for him."""
 
 
 class UnknownBatch(NotFound):
@@ -110,18 +130,29 @@ class Batches:
         self.pace = Pace()
         self.wake: Callable[[], None] = lambda: None
 
-    async def create(self, caller: Caller, new: NewJob) -> Job:
+    async def create(self, caller: Caller, new: NewJob, inspect: Inspect | None = None) -> Job:
         """Take a job.
 
-        Raises ``UnknownModel``, ``UnknownFile``, ``FailedPrecondition`` for a file that is not active,
+        inspect: of a job whose lines say which model they ask, reads them before it is taken; one in which it
+        finds faults has failed from the start. Raises ``UnknownModel``, ``PermissionDenied`` for a model that
+        was found in the lines, ``UnknownFile``, ``FailedPrecondition`` for a file that is not active,
         ``InvalidArgument`` for one that has no line or for wrong fields, ``QuotaExceeded`` when the
         project has too many jobs or too much enqueued, ``Unavailable`` when the disk is full.
         """
         _check(new)
-        self._known(new.model, new.kind)
+        if (made := await self._made(caller.project, new)) is not None:
+            return made
+        if inspect is None:
+            self._known(new.model, new.kind)
         blob = self._randomness(16).hex()
-        laid = await self._lay(caller.project, new, f"{blob}.input")
+        laid = await self._lay(caller.project, new, f"{blob}.input", inspect)
         try:
+            if (found := laid.found) is not None:
+                if found.faults:
+                    await asyncio.to_thread(self._blobs.remove, f"{blob}.input")
+                    return await self.refuse(caller, new, found.faults)
+                caller.require("batches", found.model)
+                new = msgspec.structs.replace(new, model=found.model)
             if not laid.lines:
                 raise InvalidArgument("The batch has no requests.")
             job = self._job(caller, new, laid)
@@ -137,9 +168,20 @@ class Batches:
         self.wake()
         return job
 
-    async def get(self, project: str, job_id: str) -> Job:
+    async def refuse(self, caller: Caller, new: NewJob, faults: tuple[LineFault, ...]) -> Job:
+        """Keep a job that cannot be taken, so that its caller is told why when he looks."""
+        if (made := await self._made(caller.project, new)) is not None:
+            return made
+        job = self._job(caller, new, Laid(0, 0))
+        times = dict.fromkeys(("ended_ms", "settled_ms"), job.created_ms)
+        job = msgspec.structs.replace(job, state="failed", faults=faults, **times)
+        kept = KeptJob(job=job, blob=self._randomness(16).hex(), closed=True)
+        await self._database.write(lambda connection: rows.add(connection, kept))
+        return job
+
+    async def get(self, project: str, job_id: str, formats: Formats = FIRST) -> Job:
         """Return a job as it is now; raises ``UnknownBatch``."""
-        return (await self._kept(project, job_id)).job
+        return (await self._kept(project, job_id, formats)).job
 
     async def outlook(self, job: Job) -> Outlook:
         """Return what lies before a job."""
@@ -155,9 +197,11 @@ class Batches:
             eta_ms=round(lines / speed * 1000) if speed else None,
         )
 
-    async def page(self, project: str, size: int, after: Place | None = None) -> Page:
+    async def page(
+        self, project: str, size: int, after: Place | None = None, formats: Formats = FIRST
+    ) -> Page:
         """Return ``size`` jobs at most, the newest first, beginning after a place in that order."""
-        found = await self._database.read(lambda c: rows.page(c, project, after, size + 1))
+        found = await self._database.read(lambda c: rows.page(c, project, after, size + 1, formats))
         shown = found[:size]
         return Page(shown, Place(shown[-1].created_ms, shown[-1].id) if len(found) > size else None)
 
@@ -171,23 +215,23 @@ class Batches:
         changed = {name: value for name, value in said.items() if value is not None}
 
         def act(connection: Connection) -> Job:
-            kept = _found(connection, project, job_id)
+            kept = _found(connection, project, job_id, FIRST)
             rows.put(connection, kept, **changed, updated_ms=self._now_ms())
-            return _found(connection, project, job_id).job
+            return _found(connection, project, job_id, FIRST).job
 
         job = await self._database.write(act)
         self.wake()
         return job
 
-    async def cancel(self, project: str, job_id: str) -> Job:
+    async def cancel(self, project: str, job_id: str, formats: Formats = FIRST) -> Job:
         """End a job now: no further line is begun, and what is answered stays. One that has ended stays as
         it is. Raises ``UnknownBatch``."""
         now_ms = self._now_ms()
 
         def act(connection: Connection) -> Job:
-            kept = _found(connection, project, job_id)
+            kept = _found(connection, project, job_id, formats)
             rows.end(connection, kept, "cancelled", ended_ms=now_ms, updated_ms=now_ms)
-            return _found(connection, project, job_id).job
+            return _found(connection, project, job_id, formats).job
 
         job = await self._database.write(act)
         self.wake()
@@ -198,7 +242,7 @@ class Batches:
         output file is a file like others. Raises ``UnknownBatch``."""
 
         def act(connection: Connection) -> KeptJob:
-            kept = _found(connection, project, job_id)
+            kept = _found(connection, project, job_id, FIRST)
             if kept.closed:
                 rows.remove(connection, kept)
             else:
@@ -237,15 +281,23 @@ class Batches:
     async def _output(self, job: Job) -> Path:
         if job.output_id:
             return (await self._files.path(job.project, job.output_id))[1]
-        kept = await self._kept(job.project, job.id)
+        kept = await self._kept(job.project, job.id, FIRST)
         if not kept.job.output:
             raise FailedPrecondition("The results of this batch are not ready yet.")
         return self._blobs.path(kept.key("output"))
 
-    async def _kept(self, project: str, job_id: str) -> KeptJob:
-        return await self._database.read(lambda connection: _found(connection, project, job_id))
+    async def _made(self, project: str, new: NewJob) -> Job | None:
+        """Return the job that an earlier request of the same name has made."""
+        if not new.once:
+            return None
+        job_id = _once_id(project, new.once)
+        kept = await self._database.read(lambda connection: rows.find(connection, project, job_id))
+        return None if kept is None else kept.job
 
-    async def _lay(self, project: str, new: NewJob, key: str) -> Laid:
+    async def _kept(self, project: str, job_id: str, formats: Formats) -> KeptJob:
+        return await self._database.read(lambda connection: _found(connection, project, job_id, formats))
+
+    async def _lay(self, project: str, new: NewJob, key: str, inspect: Inspect | None) -> Laid:
         """Have the lines of a job on the disk, as bytes of its own."""
         limits, blobs = self._limits, self._blobs
         if new.lines is not None:
@@ -254,7 +306,8 @@ class Batches:
         else:
             found = await self._files.find(project, f"files/{new.file_id}")
             limits.check_size(found.path.stat().st_size, inline=False)
-            work = partial(batch_bytes.lay_file, blobs, key, found.path, limits.line_bytes_max)
+            read = None if inspect is None else partial(_inspected, inspect, self._known, new.kind)
+            work = partial(batch_bytes.lay_file, blobs, key, found.path, limits.line_bytes_max, read)
         try:
             with disk():
                 return await asyncio.to_thread(work)
@@ -264,7 +317,7 @@ class Batches:
     def _job(self, caller: Caller, new: NewJob, laid: Laid) -> Job:
         now_ms = self._now_ms()
         return Job(
-            id=batch_id(self._randomness),
+            id=_once_id(caller.project, new.once) if new.once else batch_id(self._randomness),
             project=caller.project,
             model=new.model,
             kind=new.kind,
@@ -275,10 +328,13 @@ class Batches:
             tokens=laid.size_bytes // BYTES_PER_TOKEN,
             created_ms=now_ms,
             updated_ms=now_ms,
-            deadline_ms=now_ms + self._limits.expiry_ms,
+            deadline_ms=now_ms + min(self._limits.expiry_ms, new.expiry_ms or self._limits.expiry_ms),
             webhook=new.webhook,
             key_id=caller.key_id,
             key_name=caller.key_name,
+            format=new.format,
+            metadata=new.metadata,
+            output_ttl_ms=new.output_ttl_ms,
         )
 
 
@@ -292,11 +348,25 @@ def output_id(job: Job) -> str:
     return f"{OUTPUT_PREFIX}{job.id}"
 
 
-def _found(connection: Connection, project: str, job_id: str) -> KeptJob:
+def error_id(job: Job) -> str:
+    """Return the id of the file that says why lines were not answered, where that is kept apart."""
+    return f"{output_id(job)}{ERROR_SUFFIX}"
+
+
+def _found(connection: Connection, project: str, job_id: str, formats: Formats) -> KeptJob:
     kept = rows.find(connection, project, job_id)
-    if kept is None:
+    if kept is None or kept.job.format not in formats:
         raise UnknownBatch(job_id)
     return kept
+
+
+def _once_id(project: str, once: str) -> str:
+    """Return the id of the job that a request of this name makes."""
+    return batch_id(lambda size: blake2b(f"{project}\0{once}".encode(), digest_size=size).digest())
+
+
+def _inspected(inspect: Inspect, known: Known, kind: BatchKind, lines: Iterator[RawLine]) -> Inspection:
+    return inspect(lines, lambda model: known(model, kind))
 
 
 def _take(lines: Iterator[bytes]) -> list[bytes]:

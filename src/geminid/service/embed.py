@@ -310,7 +310,7 @@ def _check_dimensions(asked: EmbedInput, card: EmbeddingCard) -> None:
     raise _wrong(
         f"{asked.field}output_dimensionality",
         f"{card.name} gives vectors of {card.dimensions} numbers, so there are none of {asked.dimensions}; "
-        f"ask for 1 to {card.dimensions}, or leave output_dimensionality out.",
+        f"ask for 1 to {card.dimensions}, or leave that to the model.",
     )
 
 

@@ -19,10 +19,11 @@ import msgspec
 from sqlalchemy import Connection
 
 from geminid.core.errors import FailedPrecondition, Problem, Unavailable, UnknownFile
-from geminid.core.file import File, FileState, Place
+from geminid.core.file import File, FileState, Place, Wanted
 from geminid.media.messages import Probed
 from geminid.service.file_names import id_of, is_file_uri
 from geminid.store import files as rows
+from geminid.store import vectors
 from geminid.store.blobs import Blobs
 from geminid.store.database import Database
 from geminid.store.files import Kept
@@ -102,14 +103,33 @@ class Files:
         more = Place(shown[-1].created_us, shown[-1].id) if len(found) > size else None
         return Page(shown, more)
 
+    async def listing(self, project: str, size: int, wanted: Wanted, after_id: str = "") -> Page:
+        """Return ``size`` of the wanted files at most, beginning after one of them.
+
+        Raises ``UnknownFile`` where ``after_id`` is no file.
+        """
+        after = None
+        if after_id:
+            last = await self.get(project, after_id)
+            after = Place(last.created_us, last.id)
+        now_us = self._now_us()
+        found = await self._database.read(
+            lambda connection: rows.listing(connection, project, now_us, wanted, after, size + 1)
+        )
+        shown = found[:size]
+        more = Place(shown[-1].created_us, shown[-1].id) if len(found) > size else None
+        return Page(shown, more)
+
     async def delete(self, project: str, file_id: str) -> None:
-        """Remove a file and its bytes; whoever reads it now reads on. Raises ``UnknownFile``."""
+        """Remove a file and its bytes, also from stores of vectors; whoever reads it now reads on. Raises
+        ``UnknownFile``."""
 
         def act(connection: Connection) -> Kept:
             kept = rows.find(connection, project, file_id, self._now_us())
             if kept is None:
                 raise UnknownFile(file_id)
             rows.remove(connection, kept)
+            vectors.remove_everywhere(connection, project, file_id)
             return kept
 
         await self._drop([await self._database.write(act)])

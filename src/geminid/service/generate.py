@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from typing import Literal, NamedTuple, Protocol
 
@@ -54,6 +54,7 @@ class _Answering:
     def __init__(self, record: RequestRecord) -> None:
         self.record = record
         self.deferred = False
+        self.keep: Keep | None = None
         self.events: AsyncIterator[Event] | None = None
         self.deadline: asyncio.Timeout | None = None
 
@@ -85,7 +86,7 @@ class RequestRecord(msgspec.Struct, kw_only=True):
     before that. gap_sum_s: time between later deltas, of gap_tokens tokens.
     found_tokens: how many of the prompt's tokens the engine found computed, beside cached contents.
     request, answered: what was asked and answered, where that is wanted (:class:`Generator`). verb: what was
-    asked for: an answer, or vectors.
+    asked for: an answer, vectors, or sound written down.
     """
 
     model: str
@@ -114,7 +115,7 @@ class RequestRecord(msgspec.Struct, kw_only=True):
     reasons: tuple[FinishReason, ...] = ()
     request: GenerateRequest | None = None
     answered: list[str] = []
-    verb: Literal["generate", "embed"] = "generate"
+    verb: Literal["generate", "embed", "transcribe"] = "generate"
 
 
 class Generation(msgspec.Struct, frozen=True):
@@ -139,6 +140,8 @@ class Counted(NamedTuple):
 
 
 Observe = Callable[[RequestRecord], None]
+Keep = Callable[[Finished], Awaitable[None]]
+"""Keeps an answer that is whole, before it is charged; what it raises ends the request instead."""
 
 
 ANSWER_SHARE = 4
@@ -192,6 +195,11 @@ class Generator:
         self._new_id = new_id
 
     @property
+    def folds(self) -> bool:
+        """Whether prompts that do not fit a model are made to."""
+        return self._long_input == "fold"
+
+    @property
     def observe(self) -> Observe:
         """What is called with each request that has ended, for acts beside this one."""
         return self._observe
@@ -209,6 +217,7 @@ class Generator:
         whole: bool = False,
         deferred: bool = False,
         fresh: bool = False,
+        keep: Keep | None = None,
     ) -> AsyncIterator[Generation]:
         """Answer a request; entering waits until an engine has accepted it and the meter has admitted it.
 
@@ -218,14 +227,15 @@ class Generator:
         meter decides; a refusal then comes while events are read.
         deferred: an answer that ended well is not charged here: whoever asked keeps it first, and then has
         the meter ``pay`` its charge. One that was left costs nothing. fresh: request_id was certainly never
-        used before.
+        used before. keep: is called when all candidates have ended, with the last event, which is passed on
+        afterwards.
         Raises ``UnknownModel``, whatever the engine or the meter refuses with, and ``DeadlineExceeded``,
         which may also come while events are read.
         """
         card = self.served.resolve(request.model)
         record = self._record(card, request, caller, traceparent)
         answering, charge = _Answering(record), None
-        answering.deferred = deferred
+        answering.deferred, answering.keep = deferred, keep
         try:
             charge = self._opened(record, request, caller, request_id, fresh=fresh)
             async with until_deadline(deadline_ms) as deadline:
@@ -394,13 +404,15 @@ class Generator:
                     record.reasons += (event.reason,)
                     candidates -= 1
                     if not candidates:
-                        await self._finish(answering, charge)
+                        await self._finish(event, answering, charge)
             yield event
 
-    async def _finish(self, answering: _Answering, charge: Charge | None) -> None:
+    async def _finish(self, event: Finished, answering: _Answering, charge: Charge | None) -> None:
         record = answering.record
         if answering.deadline is not None:
             answering.deadline.reschedule(None)  # the answer is whole: it must not be paid and then refused
+        if answering.keep is not None:
+            await answering.keep(event)
         record.took_s = self._clock() - record.began_s
         record.outcome = "finished"
         answering.note_begin()

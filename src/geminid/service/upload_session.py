@@ -87,6 +87,10 @@ class Session:
         finally:
             await self._acknowledge(appender)
 
+    def describe(self, *, purpose: str, ttl_s: int | None) -> None:
+        """Say of the file what was not known when its bytes began to come: as of :class:`NewFile`."""
+        self.upload = msgspec.structs.replace(self.upload, purpose=purpose, ttl_s=ttl_s)
+
     async def finalize(self) -> File:
         """Make a file of what was sent; a final upload has its file already.
 
@@ -183,6 +187,7 @@ class Session:
             head = await asyncio.to_thread(means.blobs.head, upload.blob)
         mime_type = file_types.guess(upload.mime_type, upload.file_name, head)
         now_us = means.now_us()
+        ttl_s = min(means.limits.ttl_s, upload.ttl_s or means.limits.ttl_s)
         file = File(
             project=upload.project,
             id=upload.file_id or file_names.new_id(means.randomness),
@@ -192,8 +197,9 @@ class Session:
             sha256_hex=appender.digest.hexdigest(),
             created_us=now_us,
             updated_us=now_us,
-            expires_us=now_us + means.limits.ttl_s * SECOND_US,
+            expires_us=now_us + ttl_s * SECOND_US,
             state="processing" if mime_type.startswith(TIMED) else "active",
+            purpose=upload.purpose,
         )
         return Kept(file, upload.blob)
 

@@ -66,6 +66,8 @@ class Uploads:
             declared_bytes=new.size_bytes,
             touched_us=means.now_us(),
             blob=means.randomness(16).hex(),
+            purpose=new.purpose,
+            ttl_s=new.ttl_s,
         )
         means.limits.check_size(size_bytes)
 

@@ -7,18 +7,23 @@ found by those who ask for it by name.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 
 import msgspec
 from sqlalchemy import Connection, Row, and_, delete, func, insert, or_, select, update
 
-from geminid.core.batch import ENDED, Job, Place, Webhook
+from geminid.core.batch import ENDED, Job, LineFault, Place, Webhook
 from geminid.store.tables import batches, owners
 
 _WEBHOOK = msgspec.json.Decoder(Webhook)
-_PLAIN = tuple(name for name in Job.__struct_fields__ if name not in ("webhook", "output"))
-PARTS_OPEN = ("input", "journal", "index", "seen", "output")
-"""The files of a job until it is closed; then there is at most its output."""
+_METADATA = msgspec.json.Decoder(dict[str, str])
+_FAULTS = msgspec.json.Decoder(tuple[LineFault, ...])
+_ENCODED = ("webhook", "output", "metadata", "faults")
+_PLAIN = tuple(name for name in Job.__struct_fields__ if name not in _ENCODED)
+PARTS_CLOSED = ("output", "errors")
+PARTS_OPEN = ("input", "journal", "index", "seen", *PARTS_CLOSED)
+"""The files of a job until it is closed; then there are at most those of its results."""
 
 
 class KeptJob(msgspec.Struct, frozen=True, kw_only=True):
@@ -48,7 +53,8 @@ class Load(msgspec.Struct, frozen=True):
 
 def add(connection: Connection, kept: KeptJob) -> None:
     """Insert a job."""
-    connection.execute(insert(batches).values(**_columns(kept.job), blob=kept.blob, owner="", closed=0))
+    closed = int(kept.closed)
+    connection.execute(insert(batches).values(**_columns(kept.job), blob=kept.blob, owner="", closed=closed))
 
 
 def find(connection: Connection, project: str, job_id: str) -> KeptJob | None:
@@ -63,9 +69,20 @@ def any_of(connection: Connection, project: str, job_id: str) -> KeptJob | None:
     return _kept(row) if row is not None else None
 
 
-def page(connection: Connection, project: str, after: Place | None, count: int) -> tuple[Job, ...]:
-    """Return ``count`` jobs at most, the newest first, beginning after a place in that order."""
+def page(
+    connection: Connection,
+    project: str,
+    after: Place | None,
+    count: int,
+    formats: Collection[str] | None = None,
+) -> tuple[Job, ...]:
+    """Return ``count`` jobs at most, the newest first, beginning after a place in that order.
+
+    formats: those of the jobs that are wanted; None is any.
+    """
     wanted = select(batches).where(batches.c.project == project, batches.c.deleted_ms.is_(None))
+    if formats is not None:
+        wanted = wanted.where(batches.c.format.in_(formats))
     if after is not None:
         same = and_(batches.c.created_ms == after.created_ms, batches.c.id > after.id)
         wanted = wanted.where(or_(batches.c.created_ms < after.created_ms, same))
@@ -96,6 +113,8 @@ def put(connection: Connection, kept: KeptJob, **changed: Any) -> None:
 def put_count(connection: Connection, kept: KeptJob, **counted: Any) -> None:
     """Write how far a job has come, unless it has ended."""
     going = and_(_is(kept.job.project, kept.job.id), batches.c.state.not_in(ENDED))
+    if counted.get("state") == "running":
+        counted["started_ms"] = func.coalesce(batches.c.started_ms, counted.get("updated_ms"))
     connection.execute(update(batches).where(going).values(**counted))
 
 
@@ -132,7 +151,7 @@ def blobs(connection: Connection) -> set[str]:
     """Return the keys of all bytes that jobs have or may have."""
     keys = set()
     for blob, closed in connection.execute(select(batches.c.blob, batches.c.closed)):
-        keys |= {f"{blob}.{part}" for part in (("output",) if closed else PARTS_OPEN)}
+        keys |= {f"{blob}.{part}" for part in (PARTS_CLOSED if closed else PARTS_OPEN)}
     return keys
 
 
@@ -147,13 +166,24 @@ def _locked(connection: Connection, wanted: Any) -> Any:
 
 def _columns(job: Job) -> dict[str, Any]:
     columns: dict[str, Any] = {name: getattr(job, name) for name in _PLAIN}
-    return columns | {"output": int(job.output), "webhook": msgspec.json.encode(job.webhook).decode()}
+    return columns | {
+        "output": int(job.output),
+        "webhook": msgspec.json.encode(job.webhook).decode(),
+        "metadata": "" if job.metadata is None else msgspec.json.encode(job.metadata).decode(),
+        "faults": msgspec.json.encode(job.faults).decode() if job.faults else "",
+    }
 
 
 def _kept(row: Row[*tuple[Any, ...]]) -> KeptJob:
     said = dict(row._mapping)
     plain = {name: said[name] for name in _PLAIN}
-    job = Job(**plain, output=bool(said["output"]), webhook=_WEBHOOK.decode(said["webhook"]))
+    job = Job(
+        **plain,
+        output=bool(said["output"]),
+        webhook=_WEBHOOK.decode(said["webhook"]),
+        metadata=_METADATA.decode(said["metadata"]) if said["metadata"] else None,
+        faults=_FAULTS.decode(said["faults"]) if said["faults"] else (),
+    )
     return KeptJob(
         job=job,
         blob=said["blob"],

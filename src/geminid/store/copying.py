@@ -23,7 +23,7 @@ from geminid.store.tables import metadata, projects
 ROWS_AT_ONCE = 1_000
 LARGE_ROWS_AT_ONCE = 8
 """Of tables with rows of megabytes."""
-LARGE = frozenset({"cache_contents"})
+LARGE = frozenset({"cache_contents", "interaction_contents", "vector_contents"})
 ALIVE_MS = 60_000
 """A server whose heartbeat is younger may still write."""
 

@@ -24,7 +24,7 @@ from geminid.core.errors import FailedPrecondition, Unavailable
 T = TypeVar("T")
 Act = Callable[[Connection], T]
 
-VERSION = "0005"
+VERSION = "0007"
 """The migration that this code was written for."""
 BUSY_MS = 10_000
 """How long to wait for another process that is writing."""

@@ -12,7 +12,7 @@ from sqlalchemy import Connection, Row, and_, delete, func, insert, or_, select,
 from sqlalchemy.exc import IntegrityError
 
 from geminid.core.errors import AlreadyExists
-from geminid.core.file import File, Place
+from geminid.core.file import File, Place, Wanted
 from geminid.store.tables import files
 
 _FIELDS = tuple(files.c[name] for name in File.__struct_fields__)
@@ -51,6 +51,25 @@ def page(
         same = and_(files.c.created_us == after.created_us, files.c.id > after.id)
         wanted = wanted.where(or_(files.c.created_us < after.created_us, same))
     rows = connection.execute(wanted.order_by(files.c.created_us.desc(), files.c.id).limit(count))
+    return tuple(File(**row._mapping) for row in rows)
+
+
+def listing(
+    connection: Connection, project: str, now_us: int, wanted: Wanted, after: Place | None, count: int
+) -> tuple[File, ...]:
+    """Return ``count`` of the wanted files at most, beginning after a place in their order."""
+    c = files.c
+    chosen = select(*_FIELDS).where(c.project == project, c.expires_us > now_us)
+    if wanted.source is not None:
+        chosen = chosen.where(c.source == wanted.source)
+    if wanted.purposes is not None:
+        chosen = chosen.where(c.purpose.in_(wanted.purposes))
+    if after is not None:
+        same = and_(c.created_us == after.created_us, c.id > after.id)
+        older, newer = c.created_us < after.created_us, c.created_us > after.created_us
+        chosen = chosen.where(or_(newer if wanted.oldest_first else older, same))
+    by_time = c.created_us if wanted.oldest_first else c.created_us.desc()
+    rows = connection.execute(chosen.order_by(by_time, c.id).limit(count))
     return tuple(File(**row._mapping) for row in rows)
 
 

@@ -20,7 +20,7 @@ class Upload(msgspec.Struct, frozen=True, kw_only=True):
 
     file_id: the id that the caller wants, empty when any will do; that of the file once it is ``final``.
     reserved_bytes: counted against the project's limit, never less than what was received.
-    touched_us: when somebody last went on with it.
+    touched_us: when somebody last went on with it. purpose, ttl_s: as of the file that it becomes.
     """
 
     id: str
@@ -35,6 +35,8 @@ class Upload(msgspec.Struct, frozen=True, kw_only=True):
     reserved_bytes: int = 0
     touched_us: int
     blob: str
+    purpose: str = ""
+    ttl_s: int | None = None
 
 
 _FIELDS = tuple(uploads.c[name] for name in Upload.__struct_fields__)

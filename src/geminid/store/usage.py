@@ -21,9 +21,9 @@ from geminid.store.tables import usage
 MODALITIES: tuple[Modality, ...] = ("text", "image", "video", "audio", "document")
 
 
-UsageVerb = Literal["generate", "embed", "cache", "storage"]
-"""What a row is of: an answer, vectors, the making of cached contents, keeping them. The last is no request
-of anybody's: it is written when they end."""
+UsageVerb = Literal["generate", "embed", "cache", "storage", "transcribe"]
+"""What a row is of: an answer, vectors, the making of cached contents, keeping them, sound written down. To
+keep them is no request of anybody's: that row is written when they end."""
 
 
 class UsageRow(msgspec.Struct, frozen=True, kw_only=True):

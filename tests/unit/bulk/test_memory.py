@@ -12,6 +12,7 @@ from geminid.core.batch import NewJob
 from geminid.core.file import File
 from geminid.store import files
 from geminid.store.files import Kept
+from geminid.wire.gemini.batch_formats import ANSWERS
 from money import MODEL, NOW_MS
 
 FEW, MANY = 10_000, 1_000_000 if os.environ.get("PROVE") == "all" else 60_000
@@ -21,7 +22,7 @@ ROOM_BYTES = 16 * 1024 * 1024
 class Quick:
     """Answers at once and for nothing."""
 
-    method = "generateContent"
+    lines = ANSWERS
 
     def prepare(self, job, request):
         return Prepared(None, None, blake2b(request, digest_size=16).digest(), "")

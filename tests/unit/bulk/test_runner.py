@@ -5,7 +5,7 @@ import json
 
 import pytest
 
-from batching import COST_NANO, bulk, proved
+from batching import COST_NANO, bulk, proved, released
 from geminid.store import outbox
 
 CREDIT = 10**9
@@ -142,6 +142,7 @@ async def test_another_process_goes_on_where_one_was_stopped(url, tmp_path):
         first = set(made.answerer.asked)
     async with bulk(url, tmp_path, owner="two") as made:
         made.answerer.go.set()
+        await released(made)
         results = await made.results(job)
         assert [each["response"]["said"] for each in results] == texts
         assert len(made.answerer.asked) < len(texts)
@@ -168,16 +169,6 @@ async def test_what_was_kept_and_not_paid_is_paid_once_by_whoever_comes_next(url
             assert [each["response"]["said"] for each in results] == texts
             await released(made)
             await proved(made, "team", 30)
-
-
-async def released(made):
-    """Let go of what dead processes hold, as every server does at its start."""
-    from geminid.service.recovery import Recovery
-    from geminid.store.owners import Owner
-
-    me = Owner(id=made.house.meter.owner, host="h", pid=1, born_ms=1, heartbeat_ms=0)
-    recovery = Recovery(made.house.database, me, lambda pid, born: False, now_ms=made.clock)
-    await recovery.beat()
 
 
 async def test_projects_take_turns_and_priority_counts_within_one(url, tmp_path):

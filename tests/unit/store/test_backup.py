@@ -13,8 +13,10 @@ from geminid.store.backup import back_up
 from geminid.store.blobs import Blobs
 from geminid.store.database import Database, sqlite_url
 
-add_file = "INSERT INTO files VALUES ('p', {!r}, '', 'text/plain', {}, '', 1, 1, {}, 'active', NULL, '', {!r}, 'uploaded')"
-add_upload = "INSERT INTO uploads VALUES ({!r}, 'p', 'active', '', '', '', '', NULL, {}, 0, 0, {!r})"
+add_file = "INSERT INTO files VALUES ('p', {!r}, '', 'text/plain', {}, '', 1, 1, {}, 'active', NULL, '', {!r}, 'uploaded', '')"
+add_upload = (
+    "INSERT INTO uploads VALUES ({!r}, 'p', 'active', '', '', '', '', NULL, {}, 0, 0, {!r}, '', NULL)"
+)
 
 
 @pytest.fixture

@@ -67,12 +67,12 @@ async def test_a_job_ends_once_and_is_then_counted_no_more(database):
     assert (await database.read(lambda c: batches.load(c, "p"))) == batches.Load(1, 5)
 
 
-async def test_bytes_belong_to_a_job_until_it_is_closed_and_then_its_output_alone(database):
+async def test_bytes_belong_to_a_job_until_it_is_closed_and_then_its_results_alone(database):
     one, two = job_of(1), job_of(2)
     await added(database, one, two)
     await database.write(lambda c: batches.put(c, one, closed=1, ended_ms=7))
     keys = await database.read(batches.blobs)
-    assert {key for key in keys if key.startswith("blob1")} == {"blob1.output"}
+    assert {key for key in keys if key.startswith("blob1")} == {"blob1.output", "blob1.errors"}
     assert {"blob2.input", "blob2.journal", "blob2.index", "blob2.seen", "blob2.output"} <= keys
     assert [kept.job.id for kept in await database.read(batches.unclosed)] == ["job2"]
     assert [kept.job.id for kept in await database.read(lambda c: batches.outdated(c, 8))] == ["job1"]

@@ -17,7 +17,7 @@ REVISIONS = [script.revision for script in ScriptDirectory.from_config(migrate.s
 
 count = sqlalchemy.text("SELECT count(*) FROM uploads")
 add = sqlalchemy.text(
-    "INSERT INTO uploads VALUES (:id, 'p', 'active', '', '', '', '', NULL, 0, 0, 0, 'blob')"
+    "INSERT INTO uploads VALUES (:id, 'p', 'active', '', '', '', '', NULL, 0, 0, 0, 'blob', '', NULL)"
 )
 
 

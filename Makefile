@@ -4,8 +4,11 @@ VENV := .venv
 BIN := $(VENV)/bin
 UV := $(BIN)/python -m uv
 SERVE_ARGS ?=
+# Frameworks have an environment of their own, as their users have: what they ask for binds nobody else.
+FRAMEWORKS := .venv-frameworks
+EXAMPLES := examples/frameworks
 
-.PHONY: setup setup-dev setup-js setup-postgres serve test prove lint format bench lock docs clean
+.PHONY: setup setup-dev setup-js setup-frameworks setup-postgres serve test prove lint format bench lock docs clean
 
 setup: $(VENV)/.run-ready  ## environment from the hashed lock
 
@@ -36,6 +39,18 @@ tests/contract/js/node_modules/.ready: tests/contract/js/package-lock.json
 	cd tests/contract/js && npm ci --silent --no-audit --no-fund
 	@touch $@
 
+# Copied, not linked from a cache: NLTK, on which LlamaIndex stands, refuses files with more than one name.
+setup-frameworks: $(FRAMEWORKS)/.ready $(EXAMPLES)/node_modules/.ready
+
+$(FRAMEWORKS)/.ready: $(VENV)/.bootstrap-ready requirements/frameworks.txt
+	$(UV) venv --quiet --clear --python $(BIN)/python $(FRAMEWORKS)
+	$(UV) pip install --quiet --link-mode copy --python $(FRAMEWORKS)/bin/python --require-hashes -r requirements/frameworks.txt
+	@touch $@
+
+$(EXAMPLES)/node_modules/.ready: $(EXAMPLES)/package-lock.json
+	cd $(EXAMPLES) && npm ci --silent --no-audit --no-fund
+	@touch $@
+
 # The tests start servers of their own from the distribution's package; they need no running one.
 setup-postgres:
 	@ls /usr/lib/postgresql/*/bin/postgres > /dev/null 2>&1 || \
@@ -44,7 +59,7 @@ setup-postgres:
 serve: setup  ## pull the default model if it is absent, serve on 127.0.0.1:8080
 	$(BIN)/geminid serve --pull $(SERVE_ARGS)
 
-test: setup-dev setup-js setup-postgres  ## every test
+test: setup-dev setup-js setup-frameworks setup-postgres  ## every test
 	$(BIN)/python -m pytest -q -n 2 --dist loadfile -m "not e2e" --cov --cov-report=
 	$(BIN)/coverage report --include='src/geminid/core/*,src/geminid/wire/*' --fail-under=95
 	$(BIN)/python -m pytest -q -m e2e
@@ -77,4 +92,4 @@ docs: setup-dev  ## regenerate docs/reference
 	mv docs/reference/compatibility.md.new docs/reference/compatibility.md
 
 clean:
-	rm -rf $(VENV) tests/contract/js/node_modules
+	rm -rf $(VENV) $(FRAMEWORKS) tests/contract/js/node_modules $(EXAMPLES)/node_modules

@@ -36,6 +36,7 @@ SCENARIOS = (
     "thinking",
     "media",
     "embedding",
+    "interactions",
 )
 RESULTS = machine.ROOT / "benchmarks" / "results"
 

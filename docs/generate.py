@@ -13,6 +13,7 @@ from geminid.config import settings
 from geminid.wire.admin.document import reference
 from geminid.wire.admin.operations import OPERATIONS
 from geminid.wire.gemini.errors import TABLE
+from geminid.wire.interactions.errors import TABLE as INTERACTIONS_TABLE
 from geminid.wire.openai.errors import TABLE as OPENAI_TABLE
 
 REFERENCE = Path(__file__).parent / "reference"
@@ -110,7 +111,21 @@ def errors() -> str:
     for kind, row in TABLE.items():
         meaning = (kind.__doc__ or "").split("\n")[0].replace("``", "`")
         lines.append(f"| {kind.__name__} | {row.status} | {row.code} | {meaning} |")
-    return "\n".join([*lines, "", *openai_errors()]) + "\n"
+    return "\n".join([*lines, "", *interactions_errors(), "", *openai_errors()]) + "\n"
+
+
+def interactions_errors() -> Iterator[str]:
+    """The same table for interactions."""
+    yield "## Of interactions"
+    yield ""
+    yield 'The body is `{"error": {"message", "code"}}`. A stream that breaks ends with an `error` event that'
+    yield "has the same object, and without `[DONE]`. A field that is not known has the code"
+    yield "`parameter_unknown`, a limit for a day `quota_exceeded`."
+    yield ""
+    yield "| problem | HTTP | code |"
+    yield "|---|---|---|"
+    for kind, row in INTERACTIONS_TABLE.items():
+        yield f"| {kind.__name__} | {row.status} | {row.code} |"
 
 
 def openai_errors() -> Iterator[str]:

@@ -1,6 +1,7 @@
 """Write the hashed locks. No lock names a registry's host, so they work behind any mirror.
 
-One compile a lock, each constrained by the one before, so that all of them agree.
+One compile a lock, each constrained by the one before, so that all of them agree; but for that of the
+frameworks, which have an environment of their own, as their users have.
 """
 
 import subprocess
@@ -9,6 +10,7 @@ import sys
 LOCKS = (
     ("run.txt", ("pyproject.toml",)),
     ("dev.txt", ("pyproject.toml", "--group", "dev", "-c", "requirements/run.txt")),
+    ("frameworks.txt", ("requirements/frameworks.in",)),
     ("bench.txt", ("requirements/bench.in", "-c", "requirements/dev.txt")),
     ("bootstrap.txt", ("requirements/bootstrap.in",)),
 )

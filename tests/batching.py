@@ -13,7 +13,7 @@ from geminid.bulk.runner import RunConfig, Runner
 from geminid.bulk.work import Answered, BrokenOff, Prepared
 from geminid.core.batch import NewJob
 from geminid.core.caller import Caller
-from geminid.core.errors import InvalidArgument, Unavailable
+from geminid.core.errors import InvalidArgument, Unavailable, UnknownModel
 from geminid.core.usage import Usage
 from geminid.media.messages import Probed
 from geminid.service.batch_limits import BatchLimits
@@ -21,7 +21,12 @@ from geminid.service.batch_work import BatchWork
 from geminid.service.batches import Batches
 from geminid.service.files import Files
 from geminid.service.meter import Times
+from geminid.service.recovery import Recovery
 from geminid.store.blobs import Blobs
+from geminid.store.owners import Owner
+from geminid.wire.gemini.batch_formats import ANSWERS
+from geminid.wire.lines import LineFormat
+from geminid.wire.openai.batch_lines import FORMATS as OTHERS
 from money import MODEL, House, house
 
 PROMPT, ANSWER = 10, 5
@@ -33,20 +38,25 @@ async def unprobed(path: Path, mime_type: str) -> Probed:
     raise AssertionError("nothing is looked into")
 
 
+def known(model: str, kind: str) -> None:
+    """There is one model."""
+    if model != MODEL:
+        raise UnknownModel(model)
+
+
 class FakeAnswerer:
     """Answers ``{"say": text}``. Texts with a meaning: bad, poison (its engine dies of it), full (refused a few
     times), hang (until it is let go), chance (never the same)."""
 
-    method = "generateContent"
-
-    def __init__(self, made: House, duplicates: str = "charged") -> None:
+    def __init__(self, made: House, duplicates: str = "charged", lines: LineFormat = ANSWERS) -> None:
+        self.lines = lines
         self.meter = made.meter
         self.asked: list[str] = []
         self.running = self.most = 0
         self.full = 0
         self.go = asyncio.Event()
         self.numbers = iter(range(10**9))
-        self.copy = Copier(made.meter, duplicates, self.new_id).copy
+        self.copy = Copier(made.meter, duplicates, self.new_id, lines.with_receipt).copy
 
     def new_id(self) -> str:
         return f"{self.meter.owner}-r{next(self.numbers)}"
@@ -87,7 +97,9 @@ class FakeAnswerer:
         except BaseException:
             await self.meter.give_up(charge)
             raise
-        body = json.dumps({"said": text, "responseId": receipt}, separators=(",", ":"))
+        body = json.dumps(
+            {"id": f"chatcmpl-{receipt}", "said": text, "responseId": receipt}, separators=(",", ":")
+        )
         return Answered(body.encode(), charge)
 
 
@@ -100,19 +112,18 @@ class Bulk:
         self.house, self.clock = made, made.clock
         self.blobs = Blobs(folder / "blobs")
         self.files = Files(made.database, self.blobs, unprobed, lambda: made.clock() * 1000)
-        known = {MODEL}.__contains__
         self.batches = Batches(
-            made.database, self.blobs, self.files, BatchLimits(**limits), lambda m, k: known(m), made.clock
+            made.database, self.blobs, self.files, BatchLimits(**limits), known, made.clock
         )
         self.work = BatchWork(
             made.database, self.blobs, made.meter.owner, file_ttl_ms=10**9, now_ms=made.clock,
             hooks=("http://operator.example/hook",),
         )  # fmt: skip
         self.answerer = FakeAnswerer(made, duplicates)
+        self.others = {name: FakeAnswerer(made, duplicates, lines) for name, lines in OTHERS.answers.items()}
         sizes = Sizes(line_bytes_max=1_000, lines_ahead=ahead, bytes_ahead=10**6)
-        self.runner = Runner(
-            self.batches, self.work, {"generate": self.answerer}, made.meter, RunConfig(at_once, sizes)
-        )
+        answerers = {"generate": self.answerer, **self.others}
+        self.runner = Runner(self.batches, self.work, answerers, made.meter, RunConfig(at_once, sizes))
 
     async def create(self, caller: Caller, texts, **said):
         lines = tuple(
@@ -165,3 +176,10 @@ async def proved(opened: Bulk, project: str, lines: int) -> None:
     balance = await opened.house.balance(project)
     assert (balance.revenue_nano, balance.held_nano) == (lines * COST_NANO, 0)
     await opened.house.verified()
+
+
+async def released(opened: Bulk) -> None:
+    """Let go of what dead processes hold, as every server does at its start."""
+    me = Owner(id=opened.house.meter.owner, host="h", pid=1, born_ms=1, heartbeat_ms=0)
+    recovery = Recovery(opened.house.database, me, lambda pid, born: False, now_ms=opened.clock)
+    await recovery.beat()

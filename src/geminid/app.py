@@ -19,8 +19,10 @@ from starlette.types import ASGIApp
 from geminid.app_batches import Means, batching, guard
 from geminid.app_caches import caching
 from geminid.app_engines import computing, served_of
+from geminid.app_interactions import interacting, searching
 from geminid.app_media import Readers, blobs_folder, fetcher_of, readers
 from geminid.app_owner import lives, this_process
+from geminid.app_speech import SpeechMeans, speaking
 from geminid.catalog.catalog import Catalog
 from geminid.catalog.pricebook import load_prices
 from geminid.catalog.served import Served
@@ -67,13 +69,19 @@ from geminid.telemetry import Telemetry
 from geminid.tracing import tracing_to
 from geminid.web import app as web
 from geminid.web.admin.api import AdminApi
+from geminid.web.anthropic.api import AnthropicApi
 from geminid.web.app import Storage
 from geminid.web.auth import Doorkeeper
 from geminid.web.batches import batch_routes
 from geminid.web.caches import CachesApi
 from geminid.web.embed import EmbedApi
 from geminid.web.gemini import DOUBLED, VERSIONS
+from geminid.web.interactions import InteractionsApi
 from geminid.web.openai.api import OpenAiApi
+from geminid.web.openai.resources import FORMATS, Resources, resource_routes
+from geminid.web.openai.responses import ResponsesApi
+from geminid.web.openai.routing import Guard
+from geminid.web.openai.vector_stores import VectorStoresApi
 
 NO_PRESET = "none"
 KV_GIB_MAX = 8
@@ -149,9 +157,13 @@ async def running(config: Config, catalog: Catalog, default: ModelCard) -> Async
         following = Following(acts.aliases, parts.served, lambda served: setattr(generator, "served", served))
         stack.push_async_callback(following.close)
         await following.start()
+        interactions = await stack.enter_async_context(interacting(config, database, meter, generator))
+        vectors = await stack.enter_async_context(
+            searching(config, database, meter, generator, parts.embeddings, parts.resolver)
+        )
         blobs, embeddings = Blobs(blobs_folder(config)), parts.embeddings
         means = Means(database, blobs, storage.files, meter, generator, signer, embeddings)
-        batches = await stack.enter_async_context(batching(config, means))
+        batches = await stack.enter_async_context(batching(config, means, FORMATS))
         doorkeeper = Doorkeeper(acts.keys)
         openai = OpenAiApi(generator, signer, doorkeeper, config.server)
         asgi = web.build(
@@ -169,7 +181,13 @@ async def running(config: Config, catalog: Catalog, default: ModelCard) -> Async
                 *openai.late_routes(),
             ],
             first=[
+                *AnthropicApi(generator, signer, doorkeeper, config.server).routes(),
                 *openai.routes(),
+                *await speaking(config, catalog, SpeechMeans(room, database, meter, generator, doorkeeper)),
+                *InteractionsApi(interactions, signer, doorkeeper, config.server).routes(),
+                *ResponsesApi(interactions, generator, vectors, signer, doorkeeper, config.server).routes(),
+                *VectorStoresApi(vectors, Guard(doorkeeper), config.server).routes(),
+                *resource_routes(Resources(embeddings, storage, batches), doorkeeper, config.server),
                 *EmbedApi(embeddings, doorkeeper, config.server).routes(),
                 *batch_routes(batches, doorkeeper, config.server, (*VERSIONS, *DOUBLED)),
             ],

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import NamedTuple
 
 from geminid.bulk.answering import Copier, GenerateAnswerer
@@ -29,6 +30,7 @@ from geminid.service.meter import Meter
 from geminid.service.signatures import Signer
 from geminid.store.blobs import Blobs
 from geminid.store.database import Database
+from geminid.wire.lines import Formats
 
 AHEAD_BYTES = 8 * 1024 * 1024
 """Of long lines fewer are read ahead: what they ask is kept in memory until they are answered."""
@@ -47,8 +49,9 @@ class Means(NamedTuple):
 
 
 @asynccontextmanager
-async def batching(config: Config, means: Means) -> AsyncIterator[Batches]:
-    """Build the acts on batches, and answer their lines until the end."""
+async def batching(config: Config, means: Means, formats: Formats) -> AsyncIterator[Batches]:
+    """Build the acts on batches, and answer their lines until the end. formats: how lines may be spelled
+    beside Google's."""
     bulk = config.bulk
     limits = BatchLimits(
         jobs_max=bulk.jobs_max,
@@ -73,7 +76,8 @@ async def batching(config: Config, means: Means) -> AsyncIterator[Batches]:
         hooks=(bulk.webhook,) if bulk.webhook else (),
     )
     copier = Copier(meter, bulk.duplicates, ids.response_id)
-    answers = GenerateAnswerer(
+    answering = partial(
+        GenerateAnswerer,
         generator,
         copier,
         means.signer,
@@ -82,9 +86,12 @@ async def batching(config: Config, means: Means) -> AsyncIterator[Batches]:
         check_signatures=config.server.signatures == "check",
     )
     sizes = Sizes(config.server.body_bytes_max, bulk.lines_ahead, AHEAD_BYTES)
-    answerers: dict[BatchKind, Answerer] = {"generate": answers}
+    answerers: dict[str, Answerer] = {"generate": answering()}
+    answerers |= {name: answering(lines=lines) for name, lines in formats.answers.items()}
     if means.embeddings is not None:
-        answerers["embed"] = EmbedAnswerer(means.embeddings, copier)
+        embedding = partial(EmbedAnswerer, means.embeddings, copier)
+        answerers["embed"] = embedding()
+        answerers |= {name: embedding(lines=lines) for name, lines in formats.vectors.items()}
     runner = Runner(batches, work, answerers, meter, RunConfig(bulk.concurrency, sizes))
     await runner.start()
     try:

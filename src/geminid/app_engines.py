@@ -65,7 +65,7 @@ def served_of(config: Config, catalog: Catalog, default: ModelCard) -> Served:
         (default, *_others(catalog, default, cache)),
         (*catalog.aliases, *names_of(config.catalog.families)),
         embeddings=_embeddings(config, catalog, default, cache),
-        embedding_aliases=catalog.embedding_aliases,
+        embedding_aliases=(*catalog.embedding_aliases, *names_of(config.catalog.families, embeds=True)),
     )
 
 
@@ -84,6 +84,7 @@ def fleet_config(config: EngineConfig, cache: Path) -> FleetConfig:
         threads=config.threads,
         precision=None if config.precision == "auto" else config.precision,
         arithmetic=config.arithmetic,
+        label_graph=config.label_graph and config.arithmetic == "bf16",
         patience=Patience(stalled_ms=config.stalled_ms, silent_ms=config.silent_ms),
     )
 

@@ -79,7 +79,10 @@ class CatalogConfig(msgspec.Struct, frozen=True, kw_only=True):
     )
     families: Annotated[
         tuple[str, ...],
-        Meta(description="Families of further names that mean the default model: gpt. None: no such names."),
+        Meta(
+            description="Families of further names that mean the default model: gpt, gpt-realtime; or the "
+            "default one that embeds: text-embedding. None: no such names."
+        ),
     ] = ()
     offline: Annotated[bool, Meta(description="Never use the network, not even when asked to pull.")] = False
 
@@ -133,6 +136,13 @@ class EngineConfig(msgspec.Struct, frozen=True, kw_only=True):
             "1.7 times as fast, which batches gain from, and writes the answers of a few at once slower."
         ),
     ] = "f32"
+    label_graph: Annotated[
+        bool,
+        Meta(
+            description="With arithmetic bf16, lines of batches that ask for one label of a few are read "
+            "side by side by a graph of their own, for some memory: a small model has its weights twice."
+        ),
+    ] = True
     stalled_ms: Annotated[
         Count,
         Meta(description="An engine process that has work and uses no processor this long is replaced."),
@@ -214,6 +224,57 @@ class CachesConfig(msgspec.Struct, frozen=True, kw_only=True):
     ttl_s_min: Annotated[Count, Meta(description="The shortest life that may be asked for.")] = 60
     ttl_s_max: Annotated[Count, Meta(description="The longest life that may be asked for.")] = 30 * 86_400
     project_max: Annotated[int, Meta(description="How many a project may have at once.", ge=0)] = 1_000
+
+
+class InteractionsConfig(msgspec.Struct, frozen=True, kw_only=True):
+    """Answers that are kept, so that others go on from them, and those that nobody waits for."""
+
+    ttl_days: Annotated[
+        int,
+        Meta(
+            description="How long one is kept after it was last gone on from. 0: none is ever kept, and none "
+            "can run in the background.",
+            ge=0,
+            le=36_500,
+        ),
+    ] = 30
+    depth_max: Annotated[Count, Meta(description="How many may follow each other in one conversation.")] = (
+        1_000
+    )
+    project_bytes_max: Annotated[
+        int, Meta(description="What those of one project may take, compressed. 0: no bound.", ge=0)
+    ] = 20 * 1024**3
+    running_max: Annotated[
+        Count, Meta(description="How many of one project run in the background at once; others wait.")
+    ] = 8
+    waiting_max: Annotated[
+        Count, Meta(description="How many of one project in the background have not ended. More are refused.")
+    ] = 200
+
+
+class RealtimeConfig(msgspec.Struct, frozen=True, kw_only=True):
+    """Live sessions over WebSocket."""
+
+    sessions_max: Annotated[
+        int, Meta(description="Sessions that are open at once. More are refused with 503. 0: none.", ge=0)
+    ] = 100
+    session_s_max: Annotated[Count, Meta(description="How long one session may last.")] = 3600
+    idle_s_max: Annotated[
+        Count, Meta(description="A session in which nothing is sent or answered ends after this time.")
+    ] = 900
+    session_bytes_max: Annotated[
+        Count, Meta(description="What the items and the sound of one session may take of memory.")
+    ] = 64 * 1024 * 1024
+
+
+class VectorsConfig(msgspec.Struct, frozen=True, kw_only=True):
+    """Stores of vectors: files that are searched by meaning."""
+
+    files_max: Annotated[Count, Meta(description="How many files one store may have.")] = 10_000
+    project_bytes_max: Annotated[
+        int, Meta(description="What the stores of one project may take. 0: no bound.", ge=0)
+    ] = 10 * 1024**3
+    indexing_max: Annotated[Count, Meta(description="How many files are indexed at once.")] = 2
 
 
 class StoreConfig(msgspec.Struct, frozen=True, kw_only=True):
@@ -348,6 +409,9 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     media: MediaConfig = MediaConfig()
     files: FilesConfig = FilesConfig()
     caches: CachesConfig = CachesConfig()
+    interactions: InteractionsConfig = InteractionsConfig()
+    vectors: VectorsConfig = VectorsConfig()
+    realtime: RealtimeConfig = RealtimeConfig()
     store: StoreConfig = StoreConfig()
     billing: BillingConfig = BillingConfig()
     bulk: BulkConfig = BulkConfig()

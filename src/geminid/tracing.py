@@ -24,7 +24,11 @@ if TYPE_CHECKING:
     from opentelemetry.context import Context
     from opentelemetry.sdk.trace import SpanProcessor, TracerProvider
 
-OPERATIONS: dict[str, str] = {"generate": "generate_content", "embed": "embeddings"}
+OPERATIONS: dict[str, str] = {
+    "generate": "generate_content",
+    "embed": "embeddings",
+    "transcribe": "transcription",
+}
 """How the conventions call what was asked for."""
 PROVIDER = "geminid"
 TRACES_PATH = "/v1/traces"

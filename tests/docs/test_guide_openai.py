@@ -13,8 +13,10 @@ EXAMPLES = re.findall(r"```python\n(.*?)```", GUIDE.read_text(), re.S)
 
 pytestmark = pytest.mark.e2e
 
+NAMES = ["whole", "streamed", "parsed", "thinking", "embeddings", "files", "batches"]
 
-@pytest.mark.parametrize("example", EXAMPLES, ids=["whole", "streamed", "parsed", "thinking"])
+
+@pytest.mark.parametrize("example", EXAMPLES, ids=NAMES)
 def test_an_example_prints_an_answer(real, example):
     done = subprocess.run(
         [sys.executable, "-c", example.replace(ADDRESS, real.url)],

@@ -201,3 +201,76 @@ def test_a_stopped_server_stops_at_once_and_goes_on_at_its_next_start(tmp_path):
     with house.server() as server:
         results = house.results(server, house.wait(server, name))
     assert prove(house, lines, results) == 540
+
+
+CHAT = "/v1/chat/completions"
+
+
+def other_line(number: int) -> dict:
+    """The same request as :func:`line_of`, as OpenAI's wire spells it."""
+    text = line_of(number)["request"]["contents"][0]["parts"][0]["text"]
+    body = {
+        "model": "scripted",
+        "messages": [{"role": "user", "content": text}],
+        "temperature": 0,
+        "max_tokens": 4,
+    }
+    return {"custom_id": f"k{number}", "method": "POST", "url": CHAT, "body": body}
+
+
+class OtherHouse(House):
+    """The same by OpenAI's wire."""
+
+    @property
+    def bearer(self) -> dict[str, str]:
+        return {"authorization": f"Bearer {self.key}"}
+
+    def submit(self, server, model: str, lines: list[dict]) -> str:
+        data = "".join(json.dumps(line) + "\n" for line in lines).encode()
+        form = {"files": {"file": ("lines.jsonl", data)}, "data": {"purpose": "batch"}}
+        file = server.post("/v1/files", headers=self.bearer, **form).json()["id"]
+        said = {"input_file_id": file, "endpoint": CHAT, "completion_window": "24h"}
+        made = server.post("/v1/batches", json=said, headers=self.bearer)
+        assert made.status_code == 200, made.text
+        return made.json()["id"]
+
+    def look(self, server, name: str) -> dict:
+        said = server.get(f"/v1/batches/{name}", headers=self.bearer).json()
+        return {**said, "done": said["status"] in ("completed", "failed", "expired", "cancelled")}
+
+    def lines(self, server, file_id: str) -> list[dict]:
+        got = server.get(f"/v1/files/{file_id}/content", headers=self.bearer)
+        return [json.loads(line) for line in got.text.splitlines()]
+
+
+@pytest.mark.timeout(400)
+def test_kills_lose_and_repeat_nothing_in_openais_format_either(tmp_path):
+    count, kills, seed = 800, 8, random.SystemRandom().randrange(10**6)
+    print(f"seed {seed}")
+    chance, house = random.Random(seed), OtherHouse(tmp_path, "--model", "scripted")
+    lines, name = [other_line(number) for number in range(count)], ""
+    for _ in range(kills):
+        with house.server() as server:
+            name = name or house.submit(server, "scripted", lines)
+            time.sleep(chance.uniform(0.02, 0.5))
+            os.kill(server.process.pid, signal.SIGKILL)
+    with house.server() as server:
+        said = house.wait(server, name)
+        good, bad = (house.lines(server, said[f"{part}_file_id"]) for part in ("output", "error"))
+    assert (said["status"], said["request_counts"]) == (
+        "completed",
+        {"total": count, "completed": 720, "failed": 80},
+    )
+    assert [each["custom_id"] for each in good] == [f"k{n}" for n in range(count) if n % 10 != 1]
+    assert [each["custom_id"] for each in bad] == [f"k{n}" for n in range(1, count, 10)]
+    assert {each["response"]["status_code"] for each in bad} == {400}
+    paid = [row for row in rows_of(house.url, "team") if row.outcome == "finished"]
+    assert {each["response"]["body"]["id"] for each in good} == {f"chatcmpl-{row.id}" for row in paid}
+    assert len({row.request for row in paid}) == len(paid) == len(good)
+    usage = [each["response"]["body"]["usage"] for each in good]
+    told = sum(IN_NANO * each["prompt_tokens"] + OUT_NANO * each["completion_tokens"] for each in usage)
+    balance = balance_of(house.url, "team")
+    assert told == sum(row.cost_nano for row in paid) == CREDIT_NANO - balance.available_nano
+    assert said["usage"]["total_tokens"] == sum(each["total_tokens"] for each in usage)
+    assert (balance.held_nano, balance.holds) == (0, 0)
+    assert proved(house.url).open_holds == 0

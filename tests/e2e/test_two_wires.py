@@ -1,6 +1,7 @@
 """The same request by each wire: the same answer, the same usage, the same bill."""
 
 import json
+import time
 
 import pytest
 
@@ -205,6 +206,53 @@ CASES = {
 """By name, a request to each wire."""
 
 
+RESPONSES = {
+    "plain": {"input": "Name a colour", "max_output_tokens": 16},
+    "instructed": {"instructions": "Be brief.", "input": "Who are you?", "max_output_tokens": 16},
+    "several turns": {
+        "input": [
+            {"role": "user", "content": "I am Ada."},
+            {"role": "assistant", "content": "Hello Ada."},
+            {"role": "user", "content": [{"type": "input_text", "text": "Who am I?"}]},
+        ],
+        "max_output_tokens": 16,
+    },
+    "thinking": {"input": "What is 2 + 3?", "max_output_tokens": 60, "reasoning": {"effort": "low"}},
+    "a schema": {
+        "input": "A word and a count",
+        "max_output_tokens": 60,
+        "text": {"format": {"type": "json_schema", "name": "pair", "schema": SCHEMA}},
+    },
+    "a function": {
+        "input": "The weather in Paris?",
+        "max_output_tokens": 80,
+        "tools": [{"type": "function", **WEATHER}],
+        "tool_choice": "required",
+    },
+    "a result": {
+        "input": [
+            {"role": "user", "content": "The weather in Rome?"},
+            {"type": "function_call", "call_id": "c1", "name": "get_weather", "arguments": '{"city":"Rome"}'},
+            {"type": "function_call_output", "call_id": "c1", "output": '{"degrees": 21}'},
+        ],
+        "max_output_tokens": 16,
+    },
+    "a file": {
+        "input": [
+            {
+                "role": "user",
+                "content": [
+                    {"type": "input_text", "text": "What colour?"},
+                    {"type": "input_file", "file_data": "data:text/plain;base64,VGhlIGxhbXAgaXMgcmVkLg=="},
+                ],
+            }
+        ],
+        "max_output_tokens": 12,
+    },
+}
+"""Some of the same requests as Responses."""
+
+
 def said_by_openai(body):
     """What an answer says: texts, calls and ends, and its tokens (prompt, answer, thoughts, all)."""
     ends = {"stop": "STOP", "tool_calls": "STOP", "length": "MAX_TOKENS"}
@@ -251,6 +299,20 @@ def said_by_google(body):
     )
 
 
+def said_by_responses(body):
+    usage = body["usage"]
+    thoughts = usage["output_tokens_details"]["reasoning_tokens"]
+    texts = [part["text"] for item in body["output"] for part in item.get("content", ())]
+    calls = [
+        (item["name"], json.loads(item["arguments"]))
+        for item in body["output"]
+        if item["type"] == "function_call"
+    ]
+    end = {"completed": "STOP", "incomplete": "MAX_TOKENS"}[body["status"]]
+    counts = usage["input_tokens"], usage["output_tokens"] - thoughts, thoughts, usage["total_tokens"]
+    return [("".join(texts), calls, end)], counts
+
+
 class Priced:
     """A server with prices, and a key of a project that pays in advance."""
 
@@ -260,6 +322,10 @@ class Priced:
     def openai(self, body, **headers):
         headers = {"authorization": f"Bearer {self.key}", **headers}
         return self.server.post("/v1/chat/completions", json=body, headers=headers)
+
+    def responses(self, body):
+        headers = {"authorization": f"Bearer {self.key}"}
+        return self.server.post("/v1/responses", json={"model": MODEL, **GREEDY, **body}, headers=headers)
 
     def google(self, body):
         path = f"/v1beta/models/{MODEL}:generateContent"
@@ -297,6 +363,39 @@ def test_each_wire_gives_the_same_answer_usage_and_bill(priced, case):
     receipts = {answer.headers["x-geminid-receipt"] for answer in (by_openai, by_google)}
     first, second = [billed(row) for row in rows_of(priced.url, "team") if row.id in receipts]
     assert first == second
+
+
+@pytest.mark.parametrize("case", RESPONSES)
+def test_responses_give_the_same_answer_usage_and_bill(priced, case):
+    google = CASES[case][1]
+    assert priced.google(google).status_code == 200  # from now on both find the prompt in the cache
+    by_responses, by_google = priced.responses(RESPONSES[case]), priced.google(google)
+    assert (by_responses.status_code, by_google.status_code) == (200, 200), by_responses.text
+    assert said_by_responses(by_responses.json()) == said_by_google(by_google.json())
+    assert by_responses.headers["x-geminid-cost-nano"] == by_google.headers["x-geminid-cost-nano"]
+    receipts = {answer.headers["x-geminid-receipt"] for answer in (by_responses, by_google)}
+    first, second = [billed(row) for row in rows_of(priced.url, "team") if row.id in receipts]
+    assert first == second
+
+
+def test_a_response_that_goes_on_is_asked_what_a_whole_conversation_is_asked(priced):
+    first = priced.responses({"input": "I am Ada.", "max_output_tokens": 8}).json()
+    (message,) = first["output"]
+    by_id = priced.responses(
+        {"input": "Who am I?", "previous_response_id": first["id"], "max_output_tokens": 8}
+    ).json()
+    by_hand = priced.responses(
+        {
+            "input": [
+                {"role": "user", "content": "I am Ada."},
+                message,
+                {"role": "user", "content": "Who am I?"},
+            ],
+            "max_output_tokens": 8,
+            "store": False,
+        }
+    ).json()
+    assert said_by_responses(by_id) == said_by_responses(by_hand)
 
 
 def test_a_stream_costs_what_the_whole_answer_costs(priced):
@@ -338,3 +437,35 @@ def test_limits_are_told_with_their_headers(priced):
     assert second.headers["x-ratelimit-remaining-requests"] == "0"
     assert second.json()["error"]["message"].startswith("Rate limit reached for")
     assert int(second.headers["retry-after"]) > 0
+
+
+def batched(priced, name, body):
+    """The result of a batch of one line: beside others, a model rounds otherwise."""
+    headers = {"authorization": f"Bearer {priced.key}"}
+    line = {"custom_id": name, "method": "POST", "url": "/v1/chat/completions", "body": body}
+    form = {"files": {"file": ("lines.jsonl", json.dumps(line))}, "data": {"purpose": "batch"}}
+    file = priced.server.post("/v1/files", headers=headers, **form).json()["id"]
+    said = {"input_file_id": file, "endpoint": "/v1/chat/completions", "completion_window": "24h"}
+    batch = priced.server.post("/v1/batches", headers=headers, json=said).json()
+    until = time.monotonic() + 120
+    while batch["status"] != "completed":
+        assert time.monotonic() < until, batch
+        time.sleep(0.1)
+        batch = priced.server.get(f"/v1/batches/{batch['id']}", headers=headers).json()
+    path = f"/v1/files/{batch['output_file_id']}/content"
+    return priced.server.get(path, headers=headers).json()
+
+
+@pytest.mark.parametrize("case", ["plain", "instructed", "a schema", "a result"])
+def test_a_line_of_a_batch_gives_the_live_answer_at_half_its_price(priced, case):
+    body = CASES[case][0]
+    assert priced.openai(body).status_code == 200  # from now on both find the prompt in the cache
+    live, result = priced.openai(body), batched(priced, case, body)
+    told = result["response"]["body"]
+    assert (result["custom_id"], result["error"]) == (case, None)
+    assert said_by_openai(told) == said_by_openai(live.json())
+    rows = {row.id: row for row in rows_of(priced.url, "team")}
+    paid, full = rows[told["id"].removeprefix("chatcmpl-")], rows[live.headers["x-geminid-receipt"]]
+    assert (paid.tier, paid.request) == ("batch", result["response"]["request_id"])
+    assert paid.usage == full.usage
+    assert paid.cost_nano * 2 == full.cost_nano

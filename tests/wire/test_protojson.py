@@ -18,7 +18,7 @@ from msgspec import inspect
 from geminid.core.errors import InvalidArgument
 from geminid.wire.gemini.schema import CountTokensRequest, GenerateContentRequest
 from geminid.wire.protojson import FreeForm, Message, Reader
-from geminid.wire.scalars import Int32, Int64
+from geminid.wire.scalars import Faults, Int32, Int64
 
 
 class Colour(Enum):
@@ -422,6 +422,22 @@ def test_the_strict_and_the_lenient_way_read_the_same(reader, data):
     assert reader.read_lenient(body) == message
     assert reader.read(msgspec.json.encode(free)) == message
     assert reader.read(msgspec.json.encode(message, enc_hook=lambda value: value.value)) == message
+
+
+@LAWS
+@given(data=st.data())
+def test_a_parsed_value_reads_as_its_body_does(data):
+    strict, free = data.draw(spelled(inspect.type_info(Tree)))
+    for value in (strict, free):
+        faults, parsed = Faults(), json.loads(msgspec.json.encode(value))
+        assert TREE.read_value(parsed, "a", faults) == TREE.read(msgspec.json.encode(value))
+        assert not faults.violations
+
+
+def test_what_is_wrong_with_a_parsed_value_has_its_path():
+    faults = Faults()
+    TREE.read_value({"smallCount": "many", "nothing": 1}, "input[0]", faults)
+    assert [fault.field for fault in faults.violations] == ["input[0].small_count", "input[0]"]
 
 
 @LAWS

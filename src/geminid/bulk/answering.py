@@ -26,9 +26,8 @@ from geminid.service.generate import Generation, Generator
 from geminid.service.meter import Charge, Meter, Times
 from geminid.service.signatures import Signer
 from geminid.store.usage import UsageRow
-from geminid.wire.gemini import generate
-from geminid.wire.gemini.batch_lines import compact
-from geminid.wire.gemini.generate import Reading
+from geminid.wire.gemini.batch_formats import ANSWERS
+from geminid.wire.lines import About, AnswerFormat, Rules
 
 NEAR_CHARACTERS = 2_000
 """By so much of its beginning a request finds its neighbours."""
@@ -39,16 +38,30 @@ DUPLICATE = "duplicate"
 
 Duplicates = Literal["charged", "free"]
 
+WithReceipt = Callable[[bytes, str, str], bytes]
+"""(body, receipt in it, another) → the body with the other."""
+
 _ENCODER = msgspec.msgpack.Encoder()
 
 
 class Copier:
     """Charges lines that have the answer of another."""
 
-    def __init__(self, meter: Meter | None, duplicates: Duplicates, new_id: Callable[[], str]) -> None:
+    def __init__(
+        self,
+        meter: Meter | None,
+        duplicates: Duplicates,
+        new_id: Callable[[], str],
+        with_receipt: WithReceipt = ANSWERS.with_receipt,
+    ) -> None:
         self._meter = meter
         self._duplicates = duplicates
         self._new_id = new_id
+        self._with_receipt = with_receipt
+
+    def of(self, with_receipt: WithReceipt) -> Copier:
+        """Return one for bodies of another format."""
+        return Copier(self._meter, self._duplicates, self._new_id, with_receipt)
 
     async def copy(self, job: Job, known: Known, name: Name) -> Answered:
         """Return the answer under a receipt of its own, and what is to be paid for it."""
@@ -60,10 +73,7 @@ class Copier:
             await self._admitted(self._meter, charge, row)
         else:
             charge.due = self._meter.row_of(charge, row.usage, DUPLICATE, Times())
-        body = known.body.replace(
-            b'"responseId":"%s"' % row.id.encode(), b'"responseId":"%s"' % receipt.encode()
-        )
-        return Answered(body, charge)
+        return Answered(self._with_receipt(known.body, row.id, receipt), charge)
 
     async def _admitted(self, meter: Meter, charge: Charge, row: UsageRow) -> None:
         tokens_max = row.usage.candidates + row.usage.thoughts
@@ -90,12 +100,7 @@ class Copier:
 
 
 class GenerateAnswerer:
-    """Answers lines of ``batchGenerateContent``.
-
-    reading: how a request is read for a name of a model. sign: as live answers are signed.
-    """
-
-    method = "generateContent"
+    """Answers lines that ask for answers; ``lines`` is how they are spelled."""
 
     def __init__(
         self,
@@ -104,12 +109,14 @@ class GenerateAnswerer:
         signer: Signer,
         meter: Meter | None,
         *,
+        lines: AnswerFormat = ANSWERS,
         strict: bool = False,
         check_signatures: bool = True,
         now_ms: NowMs = now_ms,
     ) -> None:
         self._generator = generator
-        self.copy = copier.copy
+        self.lines = lines
+        self.copy = copier.of(lines.with_receipt).copy
         self._signer = signer
         self._meter = meter
         self._strict = strict
@@ -121,14 +128,13 @@ class GenerateAnswerer:
         manner = manner_of(job.model)
         if not self._check_signatures:
             manner = msgspec.structs.replace(manner, signatures_checked=False)
-        reading = Reading(strict=self._strict, manner=manner, genuine=self._signer.genuine)
-        read = generate.read_request(request, job.model, reading)
-        asked = msgspec.structs.replace(read.request, tier="batch")
-        telling = msgspec.structs.replace(read.telling, tier="batch")
+        card = self._generator.served.resolve(job.model)
+        rules = Rules(job.model, card, manner, self._strict, self._signer.genuine)
+        asked, telling = self.lines.read_request(request, rules)
         return Prepared(asked, telling, digest_of(asked, telling) if repeatable(asked) else b"", near(asked))
 
     async def answer(self, job: Job, prepared: Prepared, name: Name) -> Answered:
-        """Ask the engine, and write what it says as a unary answer on one line."""
+        """Ask the engine, and write what it says as a whole answer on one line."""
         left_ms = job.deadline_ms - self._now_ms()
         if left_ms <= 0:
             raise DeadlineExceeded("The batch expired before this request was answered.")
@@ -151,8 +157,9 @@ class GenerateAnswerer:
                 await self._meter.give_up(charge)
             raise
         sign = partial(self._signer.sign, generation.id)
-        body = generate.write_answer(answer, generation.card.name, generation.id, prepared.telling, sign)
-        return Answered(compact(body), generation.charge)
+        about = About(generation.card, generation.id, self._now_ms() // 1000)
+        body = self.lines.write_answer(answer, about, prepared.telling, sign)
+        return Answered(body, generation.charge)
 
     async def _folded(self, generation: Generation) -> Answer:
         try:

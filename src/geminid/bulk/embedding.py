@@ -1,11 +1,9 @@
-"""Lines of ``asyncBatchEmbedContent``, answered by the same act as live requests for vectors.
+"""Lines that ask for vectors, answered by the same act as live requests for them.
 
 It knows no files. Invariant: as of :mod:`geminid.bulk.answering`, nothing is charged here.
 """
 
 from __future__ import annotations
-
-import msgspec
 
 from geminid.bulk.answering import Copier, caller_of, digest_of
 from geminid.bulk.work import Answered, Name, Prepared
@@ -13,24 +11,30 @@ from geminid.core.batch import Job
 from geminid.core.errors import DeadlineExceeded
 from geminid.service.acting import NowMs, now_ms
 from geminid.service.embed import Embeddings
-from geminid.wire.gemini.batch_lines import EMBED, write_embedding
-from geminid.wire.gemini.embed import read_embed, write_values
+from geminid.wire.gemini.batch_formats import VECTORS
+from geminid.wire.lines import VectorFormat
 
 
 class EmbedAnswerer:
     """Answers lines that want vectors. They leave nothing to chance: what is asked twice is computed once."""
 
-    method = EMBED
-
-    def __init__(self, embeddings: Embeddings, copier: Copier, *, now_ms: NowMs = now_ms) -> None:
+    def __init__(
+        self,
+        embeddings: Embeddings,
+        copier: Copier,
+        *,
+        lines: VectorFormat = VECTORS,
+        now_ms: NowMs = now_ms,
+    ) -> None:
         self._embeddings = embeddings
-        self.copy = copier.copy
+        self.lines = lines
+        self.copy = copier.of(lines.with_receipt).copy
         self._now_ms = now_ms
 
     def prepare(self, job: Job, request: bytes) -> Prepared:
         """Read the body of one request."""
-        read = msgspec.structs.replace(read_embed(request, job.model), tier="batch")
-        return Prepared(read, None, digest_of(read), "")
+        asked, telling = self.lines.read_request(request, job.model)
+        return Prepared(asked, telling, digest_of(asked, telling), "")
 
     async def answer(self, job: Job, prepared: Prepared, name: Name) -> Answered:
         """Ask the embedder, and write what it says on one line."""
@@ -45,5 +49,5 @@ class EmbedAnswerer:
             deferred=True,
             fresh=name.fresh,
         )
-        vector = embedded.embeddings[0]
-        return Answered(write_embedding(write_values(vector), vector.tokens), embedded.charge)
+        body = self.lines.write_vectors(embedded.embeddings, embedded.card, embedded.usage, prepared.telling)
+        return Answered(body, embedded.charge)

@@ -18,7 +18,7 @@ from typing import NamedTuple
 from geminid.bulk.commits import Commits, Entry
 from geminid.bulk.index import Index, Seen
 from geminid.bulk.journal import Journal, Kind
-from geminid.bulk.output import write_output
+from geminid.bulk.output import Results, Source, write_output
 from geminid.bulk.planning import Planned, Planner, Window
 from geminid.bulk.recovery import Recovered, recover
 from geminid.bulk.work import Answered, Answerer, BrokenOff, Name, Work
@@ -35,11 +35,10 @@ from geminid.core.errors import (
     Unavailable,
 )
 from geminid.service.batch_paying import PayLate
-from geminid.service.batch_work import BatchWork, Ending, Output, request_id
+from geminid.service.batch_work import BatchWork, Ending, request_id
 from geminid.service.meter import Meter
 from geminid.store.batches import KeptJob
 from geminid.store.lines import RawLine
-from geminid.wire.gemini.batch_lines import read_line, refused_line, write_failure, write_result
 
 TRIES_MAX = 5
 """How often a line is asked again whose engine failed in the middle of it."""
@@ -221,7 +220,8 @@ class OpenJob:
                 answered = await self._answered(work)
                 asked, work.again = work.lines.popleft(), False
                 self._passed()
-                result = write_result(asked.line, answered.body)
+                name = request_id(self.kept.job, asked.number)
+                result = self._answerer.lines.result(asked.line, answered.body, name)
                 work.known = work.known or answered.known
                 self._keep(asked.number, Kind.ANSWER, result, answered, self._forgetting(work))
                 self.on_done(1)
@@ -285,9 +285,9 @@ class OpenJob:
         self._alike.pop(work.prepared.digest, None)
         lines, work.lines = work.lines, deque()
         for asked in lines:
-            self._keep(
-                asked.number, Kind.ERROR, write_failure(asked.line, problem, self._answerer.method), None
-            )
+            name = request_id(self.kept.job, asked.number)
+            result = self._answerer.lines.failure(asked.line, problem, name)
+            self._keep(asked.number, Kind.ERROR, result, None)
         self.on_done(len(lines))
 
     def _keep(
@@ -382,30 +382,34 @@ class OpenJob:
         if state == "succeeded" and self._commits.counts[Kind.UNREAD] == job.lines:
             await self._close_failed("No line of the batch is a request.", "INVALID_ARGUMENT", failed)
             return
-        output = await self._output(state)
-        ending = Ending(state=state, succeeded=succeeded, failed=failed, output=output)
+        finalizing_ms = self._work.now_ms()
+        results = await self._results(state)
+        ending = Ending(
+            state=state,
+            succeeded=succeeded,
+            failed=failed,
+            output=results.output,
+            errors=results.errors,
+            usage=results.usage,
+            finalizing_ms=finalizing_ms,
+        )
         await self._work.close(self.kept, ending)
 
-    async def _output(self, state: BatchState) -> Output:
-        problem = EXPIRED if state == "expired" else CANCELLED
+    async def _results(self, state: BatchState) -> Results:
+        problem, lines = EXPIRED if state == "expired" else CANCELLED, self._answerer.lines
 
         def unanswered(number: int, raw: RawLine) -> bytes:
-            line = (
-                read_line(raw.data, number + 1) if raw.data else refused_line(number + 1, "it is too long.")
-            )
-            return write_failure(line, line.fault or problem, self._answerer.method)
+            whole, name = bool(raw.data), request_id(self.kept.job, number)
+            line = lines.read(raw.data, number + 1) if whole else lines.refused(number + 1, "it is too long.")
+            return lines.failure(line, line.fault or problem, name)
 
+        source = Source(
+            self._path("input"), self._sizes.line_bytes_max, self._journal, self._index, unanswered
+        )
+        errors = self._path("errors") if lines.apart else None
         while True:
             try:
-                return await asyncio.to_thread(
-                    write_output,
-                    self._path("output"),
-                    self._journal,
-                    self._index,
-                    self._path("input"),
-                    self._sizes.line_bytes_max,
-                    unanswered,
-                )
+                return await asyncio.to_thread(write_output, self._path("output"), errors, source)
             except OSError as error:
                 log.error(
                     "the results of batch %s cannot be kept now: %s", job_name(self.kept), error.strerror

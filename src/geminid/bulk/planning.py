@@ -17,9 +17,10 @@ from geminid.bulk.journal import Journal, Kind, Record
 from geminid.bulk.work import Answerer, Asked, Known, Prepared
 from geminid.core.batch import Job
 from geminid.core.errors import Problem
+from geminid.service.batch_work import request_id
 from geminid.store.lines import RawLine, raw_lines
 from geminid.store.usage import UsageRow
-from geminid.wire.gemini.batch_lines import Line, read_line, refused_line, write_failure
+from geminid.wire.lines import Line, LineFormat
 
 READ_BYTES = 1024 * 1024
 
@@ -40,13 +41,6 @@ class Window(NamedTuple):
     planned: list[Planned]
     results: list[Record]
     last: bool
-
-
-class _Result(msgspec.Struct):
-    response: msgspec.Raw
-
-
-_RESULT = msgspec.json.Decoder(_Result)
 
 
 class Planner:
@@ -105,21 +99,23 @@ class Planner:
                 yield number, raw
 
     def _plan(self, number: int, raw: RawLine) -> Planned | Record:
-        line = self._line(number, raw)
+        line, lines = self._line(number, raw), self._answerer.lines
+        name = request_id(self._job, number)
         if line.fault is not None:
-            return Record(number, Kind.UNREAD, b"", write_failure(line, line.fault, self._answerer.method))
+            return Record(number, Kind.UNREAD, b"", lines.failure(line, line.fault, name))
         try:
             prepared = self._answerer.prepare(self._job, line.request)
         except Problem as problem:
-            return Record(number, Kind.ERROR, b"", write_failure(line, problem, self._answerer.method))
+            return Record(number, Kind.ERROR, b"", lines.failure(line, problem, name))
         asked = Asked(number, msgspec.structs.replace(line, request=b""))  # its words are in ``prepared`` now
         return Planned(asked, prepared, self._known(number, prepared))
 
     def _line(self, number: int, raw: RawLine) -> Line:
+        lines = self._answerer.lines
         if not raw.data:
             words = f"it has {raw.size} bytes; at most {self._line_bytes_max} are allowed."
-            return refused_line(number + 1, words)
-        return read_line(raw.data, number + 1)
+            return lines.refused(number + 1, words)
+        return lines.read(raw.data, number + 1)
 
     def _known(self, number: int, prepared: Prepared) -> Known | None:
         """Return what the first line that asked this was answered, if that is kept already."""
@@ -130,12 +126,12 @@ class Planner:
         if place is None:
             return None
         record = self._journal.at(place)
-        return known_of(record) if record.kind is Kind.ANSWER else None
+        return known_of(record, self._answerer.lines) if record.kind is Kind.ANSWER else None
 
 
-def known_of(record: Record) -> Known:
+def known_of(record: Record, lines: LineFormat) -> Known:
     """Return the answer that a record keeps."""
-    return Known(bytes(_RESULT.decode(record.result).response), due_of(record))
+    return Known(lines.body_of(record.result), due_of(record))
 
 
 def due_of(record: Record) -> UsageRow | None:

@@ -15,7 +15,6 @@ from typing import NamedTuple
 from geminid.bulk.job import OpenJob, Sizes
 from geminid.bulk.work import Answerer
 from geminid.core import clock
-from geminid.core.batch import BatchKind
 from geminid.core.errors import Aborted, Problem
 from geminid.service.batch_work import BatchWork, Ending
 from geminid.service.batches import Batches, order
@@ -43,13 +42,14 @@ class RunConfig(NamedTuple):
 
 
 class Runner:
-    """Used on one event loop only."""
+    """Used on one event loop only. answerers: by the format of a job's lines, and by its kind for those of
+    the first format."""
 
     def __init__(
         self,
         batches: Batches,
         work: BatchWork,
-        answerers: Mapping[BatchKind, Answerer],
+        answerers: Mapping[str, Answerer],
         meter: Meter | None,
         config: RunConfig,
         clock: clock.Clock = clock.monotonic,
@@ -148,9 +148,9 @@ class Runner:
             await self._work.close(kept, ending)
 
     async def _begin(self, kept: KeptJob) -> OpenJob | None:
-        if not self._work.has_bytes(kept) or not await self._work.claim(kept):
+        answerer = self._answerers.get(kept.job.format or kept.job.kind)
+        if answerer is None or not self._work.has_bytes(kept) or not await self._work.claim(kept):
             return None
-        answerer = self._answerers[kept.job.kind]
         job = OpenJob(kept, self._work, answerer, self._meter, self._config.sizes, self._clock)
         job.on_ready = self._fill
         job.on_done = lambda lines: self._batches.pace.note(kept.job.project, lines, self._clock())

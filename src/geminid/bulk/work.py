@@ -14,7 +14,7 @@ from geminid.core.batch import Job
 from geminid.core.errors import Unavailable
 from geminid.service.meter import Charge
 from geminid.store.usage import UsageRow
-from geminid.wire.gemini.batch_lines import Line
+from geminid.wire.lines import Line, LineFormat
 
 
 class BrokenOff(Unavailable):
@@ -79,8 +79,9 @@ class Work(msgspec.Struct, kw_only=True, eq=False):
 class Answerer(Protocol):
     """Whoever can answer the lines of one kind of jobs."""
 
-    method: str
-    """What the verb of Google's is called, for the words of refusals."""
+    @property
+    def lines(self) -> LineFormat:
+        """How lines and their results are spelled."""
 
     def prepare(self, job: Job, request: bytes) -> Prepared:
         """Read a request; raises ``InvalidArgument``. For threads."""

@@ -45,21 +45,22 @@ _SOURCES: dict[str, type[msgspec.Struct]] = {
 _PACKED: dict[str, type[msgspec.Struct]] = {"wheels": Wheel, "files": PackedFile}
 _NAME_WORDS = "may hold lower case letters, digits, '.', '_' and '-'"
 _TABLES = ("card", "embedding", "speech", "aliases")
-_ALIASES = ("served", "embeddings")
+_ALIASES = ("served", "embeddings", "speech")
 
 Mistakes = Iterator[FieldViolation]
 
 
 class CardFile(msgspec.Struct, frozen=True):
     """The content of one file: cards in order, names that mean whatever is served by default, the cards of
-    models that understand speech, those of models that embed, and names that mean the one of these that is
-    served by default."""
+    models that understand speech, those of models that embed, names that mean the one of these that is served
+    by default, and names that mean whatever understands speech."""
 
     cards: tuple[ModelCard, ...] = ()
     aliases: tuple[str, ...] = ()
     speeches: tuple[SpeechCard, ...] = ()
     embeddings: tuple[EmbeddingCard, ...] = ()
     embedding_aliases: tuple[str, ...] = ()
+    speech_aliases: tuple[str, ...] = ()
 
 
 def read_card_file(text: str, origin: str) -> CardFile:
@@ -71,20 +72,21 @@ def read_card_file(text: str, origin: str) -> CardFile:
     mistakes = tuple(_of_file(table))
     if not mistakes:
         cards = msgspec.convert(table.get("card", []), tuple[ModelCard, ...])
-        aliases, embedding_aliases = (tuple(table.get("aliases", {}).get(key, [])) for key in _ALIASES)
+        aliases, *others = (tuple(table.get("aliases", {}).get(key, [])) for key in _ALIASES)
         embeddings = msgspec.convert(table.get("embedding", []), tuple[EmbeddingCard, ...])
         speeches = msgspec.convert(table.get("speech", []), tuple[SpeechCard, ...])
         names = (*(card.name for card in cards), *aliases)
+        taken = (*names, *(card.name for card in embeddings), *(card.name for card in speeches))
         mistakes = (
             *_of_values(cards, aliases),
             *_of_others(embeddings, "embedding", names),
-            *_of_aliases_of_embeddings(embedding_aliases, (*names, *(card.name for card in embeddings))),
             *_of_others(speeches, "speech", (*names, *(card.name for card in embeddings))),
+            *_of_other_aliases(others, taken),
         )
     if mistakes:
         lines = [f"{mistake.field}: {mistake.description}" for mistake in mistakes]
         raise InvalidArgument("\n".join([f"{origin}: {len(lines)} mistake(s)", *lines]), violations=mistakes)
-    return CardFile(cards, aliases, speeches, embeddings, embedding_aliases)
+    return CardFile(cards, aliases, speeches, embeddings, *others)
 
 
 def _mistake(path: str, description: str) -> FieldViolation:
@@ -215,10 +217,14 @@ def _of_others(cards: Sequence[SpeechCard | EmbeddingCard], kind: str, names: It
             yield from _of_digests(source, f"{path}.sources[{number}]")
 
 
-def _of_aliases_of_embeddings(aliases: tuple[str, ...], names: tuple[str, ...]) -> Mistakes:
-    for index, alias in enumerate(aliases):
-        if alias in names or alias in aliases[:index]:
-            yield _mistake(f"aliases.embeddings[{index}]", f"{alias} is the name of a model or there twice")
+def _of_other_aliases(lists: Sequence[tuple[str, ...]], taken: tuple[str, ...]) -> Mistakes:
+    """Look at the names of all but those that answer; each has its own list."""
+    known = {*taken}
+    for key, aliases in zip(_ALIASES[1:], lists, strict=True):
+        for index, alias in enumerate(aliases):
+            if alias in known:
+                yield _mistake(f"aliases.{key}[{index}]", f"{alias} is the name of a model or there twice")
+            known.add(alias)
 
 
 def _of_sizes(card: EmbeddingCard, path: str) -> Mistakes:

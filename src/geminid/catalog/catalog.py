@@ -23,7 +23,7 @@ class Catalog(msgspec.Struct, frozen=True):
 
     aliases: names that mean whichever model is served by default. speeches: the models that understand
     speech, by name. embeddings: the models that embed, by name; embedding_aliases: names that mean whichever
-    of these is served by default.
+    of these is served by default. speech_aliases: names that mean whichever understands speech.
     """
 
     by_name: dict[str, ModelCard]
@@ -31,6 +31,7 @@ class Catalog(msgspec.Struct, frozen=True):
     speeches: dict[str, SpeechCard] = {}
     embeddings: dict[str, EmbeddingCard] = {}
     embedding_aliases: tuple[str, ...] = ()
+    speech_aliases: tuple[str, ...] = ()
 
     @classmethod
     def load(cls, extra: Path | None = None) -> Catalog:
@@ -88,6 +89,7 @@ def _merged(files: list[CardFile]) -> Catalog:
         speeches={name: card for name, card in named.items() if isinstance(card, SpeechCard)},
         embeddings={name: card for name, card in named.items() if isinstance(card, EmbeddingCard)},
         embedding_aliases=_names(named, *(file.embedding_aliases for file in files)),
+        speech_aliases=_names(named, *(file.speech_aliases for file in files)),
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import ipaddress
+import logging
 import signal
 import socket
 from collections.abc import Iterator, Mapping
@@ -20,6 +21,11 @@ from geminid.cli.terminal import errors
 from geminid.config import Config
 from geminid.core.card import ModelCard
 from geminid.core.errors import FailedPrecondition
+
+EVENT_BYTES_MAX = 24 * 1024 * 1024
+"""One frame of a live session: 15 MiB of sound as base64, and what is around it."""
+PING_S = 20.0
+"""A client that answers no ping for so long has gone."""
 
 
 def serve(config: Config, catalog: Catalog, card: ModelCard) -> None:
@@ -95,6 +101,12 @@ def _listen(host: str, port: int) -> socket.socket:
     return listener
 
 
+def _is_no_connection(record: logging.LogRecord) -> bool:
+    """Uvicorn would log each live session, and its address with all that is in the query."""
+    words = str(record.msg)
+    return record.levelno > logging.INFO or ("WebSocket" not in words and not words.startswith("connection "))
+
+
 class _Server(uvicorn.Server):
     """Uvicorn, which says where it listens in our words."""
 
@@ -102,7 +114,11 @@ class _Server(uvicorn.Server):
         config = uvicorn.Config(
             app.asgi,
             http="httptools",
-            ws="none",
+            ws="websockets-sansio",
+            ws_max_size=EVENT_BYTES_MAX,
+            ws_ping_interval=PING_S,
+            ws_ping_timeout=PING_S,
+            ws_per_message_deflate=False,
             lifespan="off",
             log_config=None,
             access_log=False,
@@ -112,6 +128,7 @@ class _Server(uvicorn.Server):
             timeout_graceful_shutdown=max(1, app.config.server.shutdown_ms // 1000),
         )
         super().__init__(config)
+        logging.getLogger("uvicorn.error").addFilter(_is_no_connection)
         self._app = app
         self._words = words
 

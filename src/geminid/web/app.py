@@ -48,6 +48,7 @@ CORS_HEADERS = (
     "x-geminid-batch-note",
     "location",
     "range",
+    "request-id",
     "x-request-id",
     "x-should-retry",
     "x-ratelimit-limit-requests",

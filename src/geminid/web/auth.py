@@ -5,9 +5,9 @@ Keys are never logged.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
-from starlette.requests import Request
+from starlette.requests import HTTPConnection, Request
 
 from geminid.core.caller import Caller, Verb
 from geminid.service.keys import Keys
@@ -25,12 +25,22 @@ class Doorkeeper:
         fresh: see :meth:`geminid.service.keys.Keys.caller`. Raises ``NoKey``, ``InvalidKey``, ``ExpiredKey``,
         and ``PermissionDenied`` for a key that is not good for the verb or the model.
         """
-        caller = await self._keys.caller(tuple(_keys(request)), fresh=fresh)
+        return await self.admit_bearer(tuple(_keys(request)), verb, model, fresh=fresh)
+
+    async def admit_bearer(
+        self, offered: Sequence[str], verb: Verb, model: str = "", *, fresh: bool = True
+    ) -> Caller:
+        """Return whose key is among those that are offered; raises as :meth:`admit` does."""
+        caller = await self._keys.caller(offered, fresh=fresh)
         caller.require(verb, model)
         return caller
 
+    async def is_open(self) -> bool:
+        """Return whether any key is taken, for there is none."""
+        return await self._keys.open()
 
-def bearer(request: Request) -> str:
+
+def bearer(request: HTTPConnection) -> str:
     """Return the token that a request bears, or nothing."""
     scheme, _, token = request.headers.get("authorization", "").partition(" ")
     return token.strip() if scheme.lower() == "bearer" else ""
@@ -38,6 +48,8 @@ def bearer(request: Request) -> str:
 
 def _keys(request: Request) -> Iterator[str]:
     if key := request.headers.get("x-goog-api-key"):
+        yield key
+    if key := request.headers.get("x-api-key"):
         yield key
     if key := request.query_params.get("key"):
         yield key

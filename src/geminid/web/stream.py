@@ -9,15 +9,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import AbstractAsyncContextManager
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, Generic, NamedTuple, Protocol, TypeVar
 
 from starlette.types import Receive, Send
 
 from geminid.core.errors import Internal, Problem
-from geminid.core.events import Event
-from geminid.service.generate import Generation
 from geminid.wire.sse import Framing
 
 T = TypeVar("T")
@@ -29,29 +27,40 @@ class ClientGone(Exception):
     """The client hung up before its answer was complete."""
 
 
-class Streaming(NamedTuple):
+class Accepted(Protocol):
+    """What was accepted and is told while it happens."""
+
+    @property
+    def events(self) -> AsyncIterator[Any]:
+        """What happens, in its order."""
+
+
+A = TypeVar("A", bound=Accepted)
+
+
+class Streaming(NamedTuple, Generic[A]):
     """How a wire writes a stream: the framing, the events' and the problem's words, extra headers."""
 
     framing: Framing
-    write: Callable[[Generation], Callable[[Event], bytes | None]]
+    write: Callable[[A], Callable[[Any], bytes | None]]
     write_problem: Callable[[Problem], bytes]
-    headers: Callable[[Generation], tuple[tuple[str, str], ...]]
+    headers: Callable[[A], tuple[tuple[str, str], ...]]
 
 
 async def send_stream(
-    opened: AbstractAsyncContextManager[Generation], streaming: Streaming, receive: Receive, send: Send
+    opened: AbstractAsyncContextManager[A], streaming: Streaming[A], receive: Receive, send: Send
 ) -> None:
     """Answer with a stream. A ``Problem`` that is raised came before the first byte."""
     await while_listening(receive, _stream(opened, streaming, send))
 
 
-async def _stream(opened: AbstractAsyncContextManager[Generation], streaming: Streaming, send: Send) -> None:
+async def _stream(opened: AbstractAsyncContextManager[A], streaming: Streaming[A], send: Send) -> None:
     began = False
     try:
-        async with opened as generation:
-            await send(start(200, [*streaming.framing.headers, *streaming.headers(generation)]))
+        async with opened as accepted:
+            await send(start(200, [*streaming.framing.headers, *streaming.headers(accepted)]))
             began = True
-            await _send_events(generation, streaming, send)
+            await _send_events(accepted, streaming, send)
     except Problem as problem:
         if not began:
             raise
@@ -64,15 +73,15 @@ async def _stream(opened: AbstractAsyncContextManager[Generation], streaming: St
     await send({"type": "http.response.body", "body": streaming.framing.last()})
 
 
-async def _send_events(generation: Generation, streaming: Streaming, send: Send) -> None:
-    write = streaming.write(generation)
+async def _send_events(accepted: A, streaming: Streaming[A], send: Send) -> None:
+    write = streaming.write(accepted)
     await send({"type": "http.response.body", "body": streaming.framing.first(), "more_body": True})
-    async for event in generation.events:
+    async for event in accepted.events:
         if chunk := write(event):
             await _send_chunk(streaming, chunk, send)
 
 
-async def _send_chunk(streaming: Streaming, chunk: bytes, send: Send) -> None:
+async def _send_chunk(streaming: Streaming[A], chunk: bytes, send: Send) -> None:
     await send({"type": "http.response.body", "body": streaming.framing.frame(chunk), "more_body": True})
 
 

@@ -56,6 +56,7 @@ class Reader(Generic[M]):
     """Reads bodies of one message type. Make it once; it is reusable and keeps no state."""
 
     def __init__(self, message: type[M]) -> None:
+        self._kind = message
         self._strict = msgspec.json.Decoder(message, dec_hook=_read_free)
         self._message = _Plans().message(message)
 
@@ -82,6 +83,13 @@ class Reader(Generic[M]):
             violations = tuple(faults.violations)
             raise InvalidArgument("\n".join(v.description for v in violations), violations=violations)
         return cast("M", message)
+
+    def read_value(self, value: Json, path: str, faults: Faults) -> M | None:
+        """Return an already parsed value as a message; what is wrong is noted, with paths below ``path``."""
+        try:
+            return msgspec.convert(value, self._kind, dec_hook=_read_free)
+        except (ValueError, RecursionError):
+            return cast("M | None", self._message(value, path, faults))
 
 
 def _read_free(kind: type, value: Json) -> object:

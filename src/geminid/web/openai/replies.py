@@ -10,13 +10,14 @@ from starlette.responses import Response
 
 from geminid.core.errors import InvalidArgument, NotFound, Problem
 from geminid.service.generate import Generation
+from geminid.service.meter import Charge
 from geminid.web.told import told
 from geminid.wire.gemini import errors as google
 from geminid.wire.openai import errors
 from geminid.wire.openai.chat import ReadChat
 from geminid.wire.openai.gone import hint_of
-from geminid.wire.openai.refused import Refused
-from geminid.wire.openai.surfaces import Surface
+from geminid.wire.openai.refused import Missing, Refused
+from geminid.wire.openai.surfaces import OPENAI, Surface
 
 JSON = "application/json"
 VERSION = ("openai-version", "2020-10-01")
@@ -38,16 +39,17 @@ class Told(NamedTuple):
 
 def headers_of(read: ReadChat, generation: Generation, about: Told) -> list[tuple[str, str]]:
     """Return the headers of an answer; the limits of its project as far as they are known by then."""
-    named = [*about.headers(), *told(read.downgrades, generation)]
-    charge = generation.charge
+    return [*about.headers(), *told(read.downgrades, generation), *limits_of(generation.charge)]
+
+
+def limits_of(charge: Charge | None) -> list[tuple[str, str]]:
+    """Return the limits under which a request was admitted, as far as they are known by then."""
     admission = charge.admission if charge is not None else None
     if charge is None or admission is None or not admission.done() or admission.exception() is not None:
-        return named
+        return []
     limits = admission.result().standing.limits_of(charge.asked.model)
-    for kind, limit in (("requests", limits.rpm), ("tokens", limits.tpm)):
-        if limit is not None:
-            named.append((f"x-ratelimit-limit-{kind}", str(limit)))
-    return named
+    told_limits = (("requests", limits.rpm), ("tokens", limits.tpm))
+    return [(f"x-ratelimit-limit-{kind}", str(limit)) for kind, limit in told_limits if limit is not None]
 
 
 def reply(body: bytes, headers: Headers) -> Response:
@@ -78,13 +80,16 @@ def write_problem(problem: Problem, surface: Surface) -> bytes:
 def unknown_url(method: str, path: str, surface: Surface, about: Told) -> Response:
     """Return the answer where there is nothing."""
     if surface.google:
-        return refusal(NotFound(f"There is no {method} {path} here."), surface, about, "")
+        hint = hint_of(path.replace(surface.prefix, OPENAI.prefix, 1))
+        return refusal(NotFound(f"There is no {method} {path} here. {hint}".rstrip()), surface, about, "")
     status, body = errors.write_unknown_url(method, path, hint_of(path))
     return Response(body, status, dict(about.headers()), JSON)
 
 
 def _googles(problem: Problem) -> Problem:
-    """Return a problem in Google's words, where these are known to differ."""
+    """Return a problem as Google has it, where that is known to differ."""
+    if isinstance(problem, Missing):
+        return NotFound(problem.message)
     if not isinstance(problem, Refused) or not problem.names:
         return problem
     described = [

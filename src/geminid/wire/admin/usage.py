@@ -12,7 +12,7 @@ from geminid.wire.admin.message import Message
 
 Item = Literal["prompt", "cached", "candidates", "thoughts", "storage"]
 PhaseName = Literal["read", "accept", "admit", "queue", "prefill", "decode", "settle"]
-UsageVerb = Literal["generate", "embed", "cache", "storage"]
+UsageVerb = Literal["generate", "embed", "cache", "storage", "transcribe"]
 EntryKind = Literal["top_up", "grant", "refund", "adjust", "hold", "post", "void", "expire"]
 
 
@@ -79,7 +79,7 @@ class Receipt(Message, frozen=True):
         UsageVerb,
         Meta(
             description="`generate`: an answer; `embed`: vectors; `cache`: the making of cached contents; "
-            "`storage`: keeping them until they ended, which is no request."
+            "`storage`: keeping them until they ended, which is no request; `transcribe`: sound written down."
         ),
     ]
     cache: Annotated[str, Meta(description="The cached contents that it made, used or kept; else empty.")]

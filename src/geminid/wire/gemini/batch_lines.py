@@ -14,6 +14,7 @@ import msgspec
 from geminid.core.errors import FieldViolation, InvalidArgument, Problem
 from geminid.wire import lenient
 from geminid.wire.gemini.errors import status_of
+from geminid.wire.lines import Line, compact
 from geminid.wire.scalars import clip
 
 GENERATE = "batchGenerateContent"
@@ -21,19 +22,6 @@ EMBED = "asyncBatchEmbedContent"
 
 _NAMES = ("key", "request", "metadata")
 _encode = msgspec.json.Encoder().encode
-
-
-class Line(msgspec.Struct, frozen=True, kw_only=True):
-    """One request of a batch.
-
-    request: the JSON of its body, empty where ``fault`` says why there is none. key, metadata: the JSON of
-    what its result carries, empty where nothing was said.
-    """
-
-    request: bytes = b""
-    key: bytes = b""
-    metadata: bytes = b""
-    fault: InvalidArgument | None = None
 
 
 class _Spelled(msgspec.Struct, forbid_unknown_fields=True):
@@ -91,11 +79,6 @@ def write_failure(line: Line, problem: Problem, method: str = GENERATE) -> bytes
 def write_embedding(values: bytes, tokens: int) -> bytes:
     """Return the response of one embedded text. ``values`` is the JSON of its vector."""
     return b'{"embedding":{"values":' + values + b'},"tokenCount":"%d"}' % tokens
-
-
-def compact(json: bytes) -> bytes:
-    """Return JSON without the space between its tokens, so that it is one line."""
-    return msgspec.json.format(json, indent=-1)
 
 
 def _read_said(said: Any, number: int) -> Line:

@@ -1,15 +1,12 @@
 """Embeddings on the Gemini wire: requests for vectors to core, vectors to JSON.
 
-It knows no model, hence not how many numbers a vector can have. Invariant: a number that is written is read
-back as the same float32.
+It knows no model, hence not how many numbers a vector can have.
 """
 
 from __future__ import annotations
 
-from array import array
 from collections.abc import Mapping, Sequence
 from operator import attrgetter
-from sys import byteorder
 
 from geminid.core.content import Blob, FileRef, Text
 from geminid.core.embed import BETWEEN_PARTS, EMBED_TASKS, Embedding, EmbedInput, EmbedRequest, EmbedTask
@@ -33,6 +30,7 @@ from geminid.wire.gemini.media import MediaReader
 from geminid.wire.gemini.refusals import refused_in_part
 from geminid.wire.protojson import Reader
 from geminid.wire.scalars import clip
+from geminid.wire.vectors import numbers_of
 
 REQUESTS_MAX = 100
 """Texts of one batchEmbedContents, Google's own bound."""
@@ -51,11 +49,6 @@ _TASKS: Mapping[TaskType | None, EmbedTask | None] = {
 }
 _TWICE = "it is set beside embed_content_config.{}, to another value."
 _UNREADABLE = "the content of this part cannot be embedded; text and media can."
-
-# Ten decimals tell float32 apart from 2**-10 on; below, the number is written as it is. Adding 1.5 * 2**52
-# rounds a double to an integer. A hundred vectors of 384 numbers take 5 ms to write so, with "%.9g" 7, with
-# round() 15; with all digits of a double 3, and clients three times as long to read them.
-_SCALE, _EXACT_BELOW, _ROUNDING = 1e10, 2.0**-10, 1.5 * 2.0**52
 
 
 # -- reading -------------------------------------------------------------------------------------------
@@ -221,19 +214,6 @@ def downgrades(request: EmbedRequest, embeddings: Sequence[Embedding], tokens_ma
         for asked, embedding in zip(request.inputs, embeddings, strict=True)
         if embedding.truncated
     )
-
-
-def numbers_of(embedding: Embedding) -> list[float]:
-    """Return the numbers of a vector, as doubles that are short to write and the same float32 when read."""
-    numbers = array("f", embedding.values)
-    if byteorder == "big":
-        numbers.byteswap()
-    return [
-        number
-        if -_EXACT_BELOW < number < _EXACT_BELOW
-        else (number * _SCALE + _ROUNDING - _ROUNDING) / _SCALE
-        for number in numbers
-    ]
 
 
 def _vector(embedding: Embedding) -> ContentEmbedding:

@@ -22,7 +22,7 @@ DECLARATIONS_MAX = 512
 NAME_CHARS_MAX = 128
 
 _NAME = re.compile(rf"[A-Za-z_][A-Za-z0-9_.:-]{{0,{NAME_CHARS_MAX - 1}}}", re.ASCII)
-_NAME_RULE = (
+NAME_RULE = (
     "[FIELD_INVALID] Invalid function name. Must start with a letter or an underscore. Must be a-z, A-Z, "
     f"0-9, or contain underscores (_), dots (.), colons (:), or dashes (-), with a maximum length of "
     f"{NAME_CHARS_MAX}."
@@ -56,6 +56,11 @@ def read_tools(
     return tuple(tool for tool in declared if not allowed or tool.name in allowed), mode
 
 
+def is_name(name: str) -> bool:
+    """Tell whether a function may be called so."""
+    return _NAME.fullmatch(name) is not None
+
+
 def _declared(tools: Sequence[Tool], complaints: Complaints) -> Iterator[CoreTool]:
     names: set[str] = set()
     for index, tool in enumerate(tools):
@@ -71,8 +76,8 @@ def _declared(tools: Sequence[Tool], complaints: Complaints) -> Iterator[CoreToo
 
 def _tool(declaration: FunctionDeclaration, path: str, names: set[str], complaints: Complaints) -> CoreTool:
     name = declaration.name or ""
-    if not _NAME.fullmatch(name):
-        complaints.refuse(f"{path}.name", _NAME_RULE)
+    if not is_name(name):
+        complaints.refuse(f"{path}.name", NAME_RULE)
     elif name in names:
         complaints.say(f"{path}.name", f"Duplicate function declaration found: {clip(name)}")
     names.add(name)

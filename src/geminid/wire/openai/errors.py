@@ -10,10 +10,18 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from geminid.core import errors
-from geminid.core.errors import InputTooLong, InvalidArgument, Problem, QuotaExceeded, UnknownModel
+from geminid.core.errors import (
+    InputTooLong,
+    InvalidArgument,
+    Problem,
+    QuotaExceeded,
+    UnknownFile,
+    UnknownModel,
+)
 from geminid.wire.openai.answers import ENCODER, pretty
-from geminid.wire.openai.refused import Refused
+from geminid.wire.openai.refused import Ended, Missing, Refused
 from geminid.wire.openai.replies import ErrorBody, ErrorObject
+from geminid.wire.openai.surfaces import OPENAI
 
 INVALID = "invalid_request_error"
 SERVER = "server_error"
@@ -28,8 +36,8 @@ NO_KEY = (
 WRONG_KEY = "Incorrect API key provided."
 LITTLE = "You exceeded your current quota, please check your plan and billing details."
 
-_PARAMS = {"generation_config.response_logprobs": "logprobs"}
-"""How this wire calls what an engine refuses under the name of another."""
+_PARAMS = {"generation_config.response_logprobs": "logprobs", "output_dimensionality": "dimensions"}
+"""How this wire calls what is refused elsewhere under the name of another."""
 _HOUR_MS = 3_600_000
 
 Words = Callable[[Any], str]
@@ -60,6 +68,10 @@ def _unknown_model(problem: UnknownModel) -> str:
     return f"The model `{problem.name}` does not exist or you do not have access to it."
 
 
+def _unknown_file(problem: UnknownFile) -> str:
+    return f"No such File object: {OPENAI.file_prefix}{problem.file_id}"
+
+
 def _rate(problem: QuotaExceeded) -> str:
     limits = ", ".join(f"{_unit(each.quota_id)}: Limit {each.value}" for each in problem.violations)
     words = f"Rate limit reached for {problem.model} on {limits}."
@@ -78,9 +90,11 @@ TABLE: dict[type[Problem], Row] = {
     errors.FailedPrecondition: Row(400, INVALID, None, _own_words),
     errors.PermissionDenied: Row(403, INVALID, "insufficient_permissions", _own_words),
     errors.NoKey: Row(401, INVALID, None, lambda problem: NO_KEY),
-    errors.UnknownFile: Row(404, INVALID, None, lambda problem: f"No such File object: {problem.file_id}"),
+    errors.UnknownFile: Row(404, INVALID, None, _unknown_file),
     errors.NotFound: Row(404, INVALID, None, _own_words),
     errors.UnknownModel: Row(404, INVALID, "model_not_found", _unknown_model),
+    Missing: Row(404, INVALID, None, _own_words),
+    Ended: Row(409, INVALID, None, _own_words),
     errors.AlreadyExists: Row(409, INVALID, "already_exists", _own_words),
     errors.Aborted: Row(409, INVALID, "conflict", _own_words),
     errors.ResourceExhausted: Row(429, QUOTA, QUOTA, _own_words),
@@ -121,6 +135,8 @@ def headers_of(problem: Problem) -> Headers:
         headers += [("retry-after", str(-(-wait_ms // 1000))), ("retry-after-ms", str(wait_ms))]
     if isinstance(problem, errors.ResourceExhausted) and (wait_ms is None or wait_ms > _HOUR_MS):
         headers.append(("x-should-retry", "false"))  # clients would try twice more, for nothing
+    elif isinstance(problem, Ended):
+        headers.append(("x-should-retry", "false"))
     if isinstance(problem, QuotaExceeded):
         for each in problem.violations:
             kind = _kind(each.quota_id)

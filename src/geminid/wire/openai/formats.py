@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from geminid.core.request import JsonOutput, Output
+from geminid.wire.loosened import loosely
 from geminid.wire.openai import refused
-from geminid.wire.openai.loosened import loosely
 from geminid.wire.openai.refused import Refused
 from geminid.wire.openai.schema import ChatRequest, JsonObjectFormat, JsonSchemaFormat, NamedSchema
 from geminid.wire.schemas import STANDARD, compiled

@@ -120,7 +120,7 @@ class _Gathered:
         if call is None:
             raise Refused(LONELY_RESULT, f"messages.[{index}].role")
         self._calls.remove(call)
-        self._results.append(ToolResult(call.name, _response(read_text(message.content)), call.id))
+        self._results.append(ToolResult(call.name, read_response(read_text(message.content)), call.id))
 
     def _settle(self, index: int) -> None:
         """End the turn of results, if one is being gathered."""
@@ -135,10 +135,10 @@ class _Gathered:
 def _call(call: FunctionCallMade, path: str) -> ToolCall:
     if not call.function.name:
         raise refused.empty(f"{path}.name", "string", "a")
-    return ToolCall(call.function.name, _arguments(call.function.arguments, f"{path}.arguments"), call.id)
+    return ToolCall(call.function.name, read_arguments(call.function.arguments, f"{path}.arguments"), call.id)
 
 
-def _arguments(text: str, path: str) -> dict[str, Any]:
+def read_arguments(text: str, path: str) -> dict[str, Any]:
     """Return the arguments of a call, which are an object; no text at all is none."""
     if not text.strip():
         return {}
@@ -151,7 +151,7 @@ def _arguments(text: str, path: str) -> dict[str, Any]:
     return found
 
 
-def _response(text: str) -> dict[str, Any]:
+def read_response(text: str) -> dict[str, Any]:
     """Return what a function gave back: an object of JSON as it is, all else as ``output``."""
     if text.lstrip()[:1] not in ("{", "["):
         return {"output": text}

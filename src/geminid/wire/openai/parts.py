@@ -54,26 +54,33 @@ def _parts(parts: Sequence[Part], path: str) -> Iterator[Spoken]:
             case RefusalPart():
                 yield Text(part.refusal)
             case ImagePart():
-                yield _picture(part, f"{where}.image_url")
+                image = part.image_url
+                yield read_picture(image.url, image.detail, f"{where}.image_url.url")
             case AudioPart():
-                yield _sound(part, f"{where}.input_audio")
+                audio = part.input_audio
+                yield read_sound(audio.data, audio.format, f"{where}.input_audio.data")
             case FilePart():
                 yield _file(part, f"{where}.file")
 
 
-def _picture(part: ImagePart, path: str) -> Blob | FileRef:
-    look, url = Look(resolution=_RESOLUTIONS[part.image_url.detail]), part.image_url.url
-    where = f"{path}.url"
-    if (found := _in_uri(url, where)) is not None:
-        return Blob(found.mime_type, found.data, look, where)
+def read_picture(url: str, detail: str | None, path: str) -> Blob | FileRef:
+    """Return a picture that is at an address or in a ``data:`` URI; ``path`` is that of the address."""
+    look = look_of(detail)
+    if (found := _in_uri(url, path)) is not None:
+        return Blob(found.mime_type, found.data, look, path)
     if not url.partition(":")[2].strip("/"):
-        raise Refused(_BAD_URL.format(where), where, "invalid_image_url")
-    return FileRef(url, "", look, where)
+        raise Refused(_BAD_URL.format(path), path, "invalid_image_url")
+    return FileRef(url, "", look, path)
 
 
-def _sound(part: AudioPart, path: str) -> Blob:
-    where = f"{path}.data"
-    return Blob(f"audio/{part.input_audio.format}", _decoded(part.input_audio.data, where), Look(), where)
+def look_of(detail: str | None) -> Look:
+    """Return how finely a picture is looked at."""
+    return Look(resolution=_RESOLUTIONS[detail])
+
+
+def read_sound(data: str, kind: str, path: str) -> Blob:
+    """Return sound that is sent as base64; ``kind`` is its format, such as ``wav``."""
+    return Blob(f"audio/{kind}", _decoded(data, path), Look(), path)
 
 
 def _file(part: FilePart, path: str) -> Blob | FileRef:
@@ -84,14 +91,18 @@ def _file(part: FilePart, path: str) -> Blob | FileRef:
         )
     name = file.filename or ""
     if file.file_id is not None:
-        return FileRef(_uri_of(file.file_id), "", Look(), f"{path}.file_id", name)
-    where, data = f"{path}.file_data", file.file_data or ""
-    if (found := _in_uri(data, where)) is not None:
-        return Blob(found.mime_type, found.data, Look(), where, name)
-    return Blob(mimetypes.guess_type(name)[0] or ANY_TYPE, _decoded(data, where), Look(), where, name)
+        return FileRef(uri_of(file.file_id), "", Look(), f"{path}.file_id", name)
+    return read_file(file.file_data or "", name, f"{path}.file_data")
 
 
-def _uri_of(file_id: str) -> str:
+def read_file(data: str, name: str, path: str) -> Blob:
+    """Return a file that is sent as base64 or in a ``data:`` URI; ``path`` is that of the data."""
+    if (found := _in_uri(data, path)) is not None:
+        return Blob(found.mime_type, found.data, Look(), path, name)
+    return Blob(mimetypes.guess_type(name)[0] or ANY_TYPE, _decoded(data, path), Look(), path, name)
+
+
+def uri_of(file_id: str) -> str:
     """Return how core refers to an uploaded file."""
     return f"files/{file_id.removeprefix('files/').removeprefix(_FILE_ID)}"
 

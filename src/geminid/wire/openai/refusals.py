@@ -6,10 +6,11 @@ named in a header (``DOWNGRADES``), or refused here.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 from geminid.wire.openai import refused
+from geminid.wire.openai.reading import Message
 from geminid.wire.openai.schema import ChatRequest
 
 
@@ -64,16 +65,21 @@ STRICTLY = ("presence_penalty", "frequency_penalty", "logprobs")
 
 def check_supported(message: ChatRequest, strict: bool) -> None:
     """Raise :class:`~geminid.wire.openai.refused.Refused` for the first field that is not served."""
-    for row in REFUSALS:
-        value = getattr(message, row.field)
-        if value is not None and not row.harmless(value):
-            raise refused.unsupported(row.field, row.reason)
+    check_rows(message, REFUSALS)
     if strict:
         for field in STRICTLY:
             if getattr(message, field):
                 raise refused.unsupported(field)
         if (message.n or 1) > 1:
             raise refused.unsupported("n")
+
+
+def check_rows(message: Message, rows: Sequence[Refusal]) -> None:
+    """Raise :class:`~geminid.wire.openai.refused.Refused` for the first field that ``rows`` refuse."""
+    for row in rows:
+        value = getattr(message, row.field)
+        if value is not None and not row.harmless(value):
+            raise refused.unsupported(row.field, row.reason)
 
 
 def downgrades_of(message: ChatRequest) -> list[str]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from geminid.core.errors import FieldViolation, InvalidArgument
+from geminid.core.errors import FailedPrecondition, FieldViolation, InvalidArgument
 from geminid.wire.lenient import Json
 from geminid.wire.scalars import clip
 
@@ -37,6 +37,14 @@ class Refused(InvalidArgument):
         self.param = param
         self.kind = kind
         self.names = names
+
+
+class Ended(FailedPrecondition):
+    """What shall be changed has ended, and asking again will not help: a 409."""
+
+
+class Missing(Refused):
+    """What a request names is not there, or is somebody else's: a 404."""
 
 
 def unrecognized(names: Sequence[str]) -> Refused:

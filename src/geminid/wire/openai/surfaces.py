@@ -18,7 +18,8 @@ class Surface(msgspec.Struct, frozen=True, kw_only=True):
     signatures: whether calls carry thought signatures, there and back. thoughts_apart: whether the tokens of
     the answer are told without those of its thoughts. whole_messages: whether a message has every field,
     ``null`` where there is nothing. stops_max: how many stop sequences a request may have.
-    malformed: the finish reason of a call that was begun and not written.
+    malformed: the finish reason of a call that was begun and not written. file_prefix, batch_prefix: what
+    stands before the ids of files and batches.
     """
 
     prefix: str
@@ -32,6 +33,8 @@ class Surface(msgspec.Struct, frozen=True, kw_only=True):
     whole_messages: bool = True
     stops_max: int
     malformed: str
+    file_prefix: str = "file-"
+    batch_prefix: str = "batch_"
 
 
 OPENAI = Surface(prefix="/v1", id_prefix="chatcmpl-", owner="geminid", stops_max=4, malformed="stop")
@@ -46,6 +49,8 @@ GOOGLE = Surface(
     whole_messages=False,
     stops_max=5,
     malformed="function_call_filter: MALFORMED_FUNCTION_CALL",
+    file_prefix="files/",
+    batch_prefix="batches/",
 )
 
 SURFACES = (OPENAI, GOOGLE)

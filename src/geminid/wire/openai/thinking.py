@@ -23,13 +23,14 @@ def read_thinking(message: ChatRequest, google: GoogleOptions, path: str, manner
     """Return how much may be thought; ``path`` is that of Google's options in the body."""
     effort, config = message.reasoning_effort, google.thinking_config
     if config is None:
-        return _of_effort(effort, manner)
+        return of_effort(effort, manner)
     if effort is not None:
         raise Refused(NOT_BOTH, "reasoning_effort", refused.INVALID_VALUE)
     return _of_config(config, f"{path}.thinking_config", manner)
 
 
-def _of_effort(effort: str | None, manner: Manner) -> Thinking:
+def of_effort(effort: str | None, manner: Manner) -> Thinking:
+    """Return how much may be thought, where it is said in OpenAI's words."""
     if effort is None:
         return Thinking(level=manner.level_default)
     if effort == "none":

@@ -10,8 +10,8 @@ from typing import NamedTuple
 
 from geminid.core.request import CallMode, JsonSchema, Tool
 from geminid.shape.nodes import Anything, Object
+from geminid.wire.loosened import loosely
 from geminid.wire.openai import refused
-from geminid.wire.openai.loosened import loosely
 from geminid.wire.openai.refused import Refused
 from geminid.wire.openai.schema import (
     AllowedChoice,
@@ -71,11 +71,12 @@ def _declared(tools: Sequence[FunctionTool | CustomTool], downgrades: list[str])
                 refused.INVALID_VALUE,
             )
         names.add(function.name)
-        parameters = _parameters(function, f"{path}.function.parameters", downgrades)
+        parameters = read_parameters(function, f"{path}.function.parameters", downgrades)
         yield Tool(function.name, function.description or "", parameters)
 
 
-def _parameters(function: FunctionDefinition, path: str, downgrades: list[str]) -> JsonSchema | None:
+def read_parameters(function: FunctionDefinition, path: str, downgrades: list[str]) -> JsonSchema | None:
+    """Return the arguments of a function; what is enforced loosely is added to ``downgrades``."""
     if not function.parameters:
         return None
     found = loosely(function.parameters, strict=bool(function.strict))

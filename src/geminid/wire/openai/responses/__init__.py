@@ -1,0 +1,1 @@
+"""OpenAI's Responses: requests, items, answers and their events."""

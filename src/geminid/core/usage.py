@@ -53,7 +53,7 @@ class Usage(msgspec.Struct, frozen=True, kw_only=True):
 
 def added(one: Mapping[Modality, int], other: Mapping[Modality, int]) -> dict[Modality, int]:
     """Return the sum of two counts by modality."""
-    return {kind: one.get(kind, 0) + other.get(kind, 0) for kind in (*one, *(set(other) - set(one)))}
+    return {kind: one.get(kind, 0) + other.get(kind, 0) for kind in {**one, **other}}
 
 
 def _by_modality(tokens: int, media: Mapping[Modality, int]) -> dict[Modality, int]:

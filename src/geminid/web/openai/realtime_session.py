@@ -80,11 +80,12 @@ class LiveSession:
                 async with asyncio.timeout(max(0.0, min(left_s, self._means.idle_s))):
                     return await self._line.receive()
             except TimeoutError:
-                self._check_time()
+                self._check_time(old=left_s <= self._means.idle_s)
 
-    def _check_time(self) -> None:
-        """Raise where the session has lasted, or was silent, for too long; an answer is no silence."""
-        if self._means.clock() >= self._ends_s:
+    def _check_time(self, *, old: bool) -> None:
+        """Raise where the session has lasted, or was silent, for too long; an answer is no silence. old: the
+        time that was waited was what the session had left: clocks may differ by less than a millisecond."""
+        if old or self._means.clock() >= self._ends_s:
             raise _Over(TOO_OLD.format(round(self._means.session_s / 60)))
         if not self._answers and not self._hearings:
             raise _Over(TOO_QUIET.format(round(self._means.idle_s / 60)))

@@ -47,7 +47,7 @@ proves('embeddings · taskType and title', 'all of them', async () => {
 });
 
 proves('embeddings · refusals', 'more numbers than there are', async () => {
-  await assert.rejects(vectors('hello', { outputDimensionality: 100_000 }), refused(400, 'leave output_dim'));
+  await assert.rejects(vectors('hello', { outputDimensionality: 100_000 }), refused(400, 'ask for 1 to 3072, or leave that to the model'));
 });
 
 proves('embeddings · refusals', 'more than a hundred texts', async () => {

@@ -29,6 +29,7 @@ from geminid.service.generate import Counted, Generation, Generator
 from geminid.service.signatures import Signer
 from geminid.web.auth import Doorkeeper
 from geminid.web.body import read_body
+from geminid.web.endpoint import Endpoint
 from geminid.web.replies import VARY, refusal, reply
 from geminid.web.stream import ClientGone, Streaming, send_stream, while_listening
 from geminid.wire.gemini import count, errors, generate, models
@@ -99,7 +100,7 @@ class GeminiApi:
                 Route(f"/{prefix}/models", partial(self._list, version), methods=["GET"]),
                 Route(f"/{prefix}/models/{{name}}", partial(self._get, version), methods=["GET"]),
                 Route(
-                    f"/{prefix}/models/{{target}}", _Endpoint(partial(self._post, version)), methods=["POST"]
+                    f"/{prefix}/models/{{target}}", Endpoint(partial(self._post, version)), methods=["POST"]
                 ),
             )
         ]
@@ -243,16 +244,6 @@ def deadline_of(config: ServerConfig, request: Request) -> tuple[int, bool]:
         raise InvalidArgument(f"X-Server-Timeout must be a positive number of seconds, not {asked!r}.")
     most = config.request_ms_max
     return (int(seconds * 1000), True) if seconds * 1000 < most else (most, False)
-
-
-class _Endpoint:
-    """Marks a plain ASGI callable: Starlette hands functions a request object instead."""
-
-    def __init__(self, app: Callable[[Scope, Receive, Send], Awaitable[None]]) -> None:
-        self._app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        await self._app(scope, receive, send)
 
 
 def _headers(read: ReadRequest, generation: Generation) -> tuple[tuple[str, str], ...]:

@@ -27,6 +27,7 @@ from geminid.service.interactions import Interactions, Running
 from geminid.service.signatures import Signer
 from geminid.web.auth import Doorkeeper
 from geminid.web.body import read_body
+from geminid.web.endpoint import Endpoint
 from geminid.web.gemini import (
     CLIENT_CLOSED_REQUEST,
     DOUBLED,
@@ -106,7 +107,7 @@ class InteractionsApi:
                 *(
                     Route(
                         f"/{prefix}/interactions{path}",
-                        _Endpoint(partial(self._answer, verb, answering, version)),
+                        Endpoint(partial(self._answer, verb, answering, version)),
                         methods=[method],
                     )
                     for method, path, verb, answering in table
@@ -254,16 +255,6 @@ class InteractionsApi:
 
     def _sign(self, receipt: str, step: int) -> str:
         return self._signer.sign(receipt, 0, step)
-
-
-class _Endpoint:
-    """Marks a plain ASGI callable: Starlette hands functions a request object instead."""
-
-    def __init__(self, app: Callable[[Scope, Receive, Send], Awaitable[None]]) -> None:
-        self._app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        await self._app(scope, receive, send)
 
 
 async def _done(work: Callable[[], T], slow: bool) -> T:

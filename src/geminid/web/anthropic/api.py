@@ -29,6 +29,7 @@ from geminid.service.generate import Generation, Generator
 from geminid.service.signatures import Signer
 from geminid.web.auth import Doorkeeper
 from geminid.web.body import read_body
+from geminid.web.endpoint import Endpoint
 from geminid.web.gemini import CLIENT_CLOSED_REQUEST, LARGE_BODY_BYTES, REQUEST_HEADER, SCHEMA_BODY_BYTES
 from geminid.web.stream import ClientGone, Streaming, send_stream, while_listening
 from geminid.web.told import request_name, told
@@ -88,8 +89,8 @@ class AnthropicApi:
             _VersionedRoute("/v1/{rest:path}", self._endpoint(self._nothing), methods=METHODS),
         ]
 
-    def _endpoint(self, handler: Handler) -> _Endpoint:
-        return _Endpoint(partial(self._handle, handler))
+    def _endpoint(self, handler: Handler) -> Endpoint:
+        return Endpoint(partial(self._handle, handler))
 
     async def _handle(self, handler: Handler, scope: Scope, receive: Receive, send: Send) -> None:
         call = Call(Request(scope, receive), receive, send, f"req_{self._new_id()}")
@@ -194,16 +195,6 @@ class _VersionedRoute(Route):
         if scope["type"] == "http" and VERSION_HEADER not in Headers(scope=scope):
             return Match.NONE, {}
         return super().matches(scope)
-
-
-class _Endpoint:
-    """Marks a plain ASGI callable: Starlette hands functions a request object instead."""
-
-    def __init__(self, app: Callable[[Scope, Receive, Send], Awaitable[None]]) -> None:
-        self._app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        await self._app(scope, receive, send)
 
 
 def _check_version(said: str) -> None:

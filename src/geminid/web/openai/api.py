@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from functools import partial
 from typing import NamedTuple
@@ -28,6 +28,7 @@ from geminid.service.generate import Generation, Generator
 from geminid.service.signatures import Signer
 from geminid.web.auth import Doorkeeper
 from geminid.web.body import read_body
+from geminid.web.endpoint import Endpoint
 from geminid.web.gemini import CLIENT_CLOSED_REQUEST, LARGE_BODY_BYTES, REQUEST_HEADER, SCHEMA_BODY_BYTES
 from geminid.web.openai.replies import Told, headers_of, refusal, reply, unknown_url, write_problem
 from geminid.web.openai.sharing import SharedRoute
@@ -92,7 +93,7 @@ class OpenAiApi:
         kind = SharedRoute if surface is OPENAI else Route
         prefix = surface.prefix
         return [
-            Route(f"{prefix}/chat/completions", _Endpoint(partial(self._chat, surface)), methods=["POST"]),
+            Route(f"{prefix}/chat/completions", Endpoint(partial(self._chat, surface)), methods=["POST"]),
             kind(f"{prefix}/models", partial(self._list, surface), methods=["GET"]),
             kind(f"{prefix}/models/{{name:path}}", partial(self._get, surface), methods=["GET"]),
         ]
@@ -203,13 +204,3 @@ class OpenAiApi:
 
     def _told(self) -> Told:
         return Told(self._new_id(), self._clock(), self._clock)
-
-
-class _Endpoint:
-    """Marks a plain ASGI callable: Starlette hands functions a request object instead."""
-
-    def __init__(self, app: Callable[[Scope, Receive, Send], Awaitable[None]]) -> None:
-        self._app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        await self._app(scope, receive, send)

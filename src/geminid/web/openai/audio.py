@@ -7,7 +7,7 @@ before the first byte carry their HTTP status; a stream that has begun ends in i
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from functools import partial
 from pathlib import Path
@@ -27,6 +27,7 @@ from geminid.core.errors import Problem
 from geminid.core.speech import SpeechEvent, transcript_of
 from geminid.service.transcribe import Hearing, Transcriptions, seconds_of
 from geminid.web.auth import Doorkeeper
+from geminid.web.endpoint import Endpoint
 from geminid.web.gemini import (
     CLIENT_CLOSED_REQUEST,
     COST_HEADER,
@@ -90,7 +91,7 @@ class AudioApi:
         """Return the routes."""
         acts = {"transcriptions": read_transcription, "translations": read_translation}
         return [
-            Route(f"{OPENAI.prefix}/audio/{name}", _Endpoint(partial(self._post, read)), methods=["POST"])
+            Route(f"{OPENAI.prefix}/audio/{name}", Endpoint(partial(self._post, read)), methods=["POST"])
             for name, read in acts.items()
         ]
 
@@ -158,16 +159,6 @@ class AudioApi:
             request_id=name,
             traceparent=headers.get("traceparent", ""),
         )
-
-
-class _Endpoint:
-    """Marks a plain ASGI callable: Starlette hands functions a request object instead."""
-
-    def __init__(self, app: Callable[[Scope, Receive, Send], Awaitable[None]]) -> None:
-        self._app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        await self._app(scope, receive, send)
 
 
 async def _write(blocks: AsyncIterator[bytes], path: Path, bytes_max: int) -> None:

@@ -27,6 +27,7 @@ from geminid.service.interactions import Interactions, Running
 from geminid.service.signatures import Signer
 from geminid.web.auth import Doorkeeper
 from geminid.web.body import read_body
+from geminid.web.endpoint import Endpoint
 from geminid.web.gemini import (
     CLIENT_CLOSED_REQUEST,
     COST_HEADER,
@@ -126,7 +127,7 @@ class ResponsesApi:
             ("GET", "/{id}/input_items", "interactions", self._items),
         )
         return [
-            Route(f"{PREFIX}{path}", _Endpoint(partial(self._answer, verb, answering)), methods=[method])
+            Route(f"{PREFIX}{path}", Endpoint(partial(self._answer, verb, answering)), methods=[method])
             for method, path, verb, answering in table
         ]
 
@@ -298,16 +299,6 @@ class ResponsesApi:
             return (*call.told.headers(), *headers(accepted))
 
         return Streaming(framing, write, failed, named)
-
-
-class _Endpoint:
-    """Marks a plain ASGI callable: Starlette hands functions a request object instead."""
-
-    def __init__(self, app: Callable[[Scope, Receive, Send], Awaitable[None]]) -> None:
-        self._app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        await self._app(scope, receive, send)
 
 
 def _slow(body: bytes) -> bool:
